@@ -1,0 +1,148 @@
+"""Mistakes in a specification, as data: what is wrong, where, why, and what to write instead.
+
+Every stage that reads a specification raises :class:`SpecError`; one place, :func:`render`, turns it into the
+text a person reads.  The layout follows the compilers of Rust and Stan.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from unicodedata import combining, east_asian_width
+
+#: Longer lines are shown in part, around the place of the error.
+MAX_COLUMNS = 100
+TAB = 4
+
+
+@dataclass(frozen=True)
+class Span:
+    """Half-open range ``[start, end)`` of character offsets into the text of one specification."""
+
+    start: int
+    end: int
+
+    def __or__(self, other: Span) -> Span:
+        """The smallest span that covers both."""
+        return Span(min(self.start, other.start), max(self.end, other.end))
+
+
+class SpecError(Exception):
+    """A mistake in the user's input.
+
+    Parameters
+    ----------
+    message
+        One line that says what is wrong, without a final stop: ``"shapes do not agree"``.
+    span
+        Where; ``None`` when the mistake is not at a place (a missing loss, an unreadable file).
+    label
+        A few words printed beside the caret: ``"W is [3, 8] and h is [16]"``.
+    help
+        What to write instead.
+    """
+
+    def __init__(self, message: str, span: Span | None = None, label: str = "", help: str = "") -> None:
+        super().__init__(message)
+        self.message, self.span, self.label, self.help = message, span, label, help
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one specification and the name shown in messages (the file's name, not its folder)."""
+
+    name: str
+    text: str
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1."""
+        start_of_line = self.text.rfind("\n", 0, offset) + 1
+        return self.text.count("\n", 0, offset) + 1, offset - start_of_line + 1
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``"did you mean 'tanh'?"``, or an empty text when nothing is close."""
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def render(error: SpecError, source: Source | None) -> str:
+    """The error as the user sees it, several lines, no final newline.
+
+    Without a span only the message, the source's name and the help are shown; without a source not even the name.
+    Nothing of the user's text reaches the terminal raw: tabs become blanks, control characters placeholders.
+    """
+    lines = [f"error: {_visible(error.message)}"]
+    if source and error.span:
+        lines += _excerpt(source, error.span, error.label, bool(error.help))
+    elif source:
+        lines.append(f"  --> {_visible(source.name)}")
+    if error.help:
+        first, *rest = error.help.split("\n")
+        lines += [f"help: {_visible(first)}", *(f"      {_visible(line)}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _excerpt(source: Source, span: Span, label: str, closed: bool) -> list[str]:
+    """The arrow to the place, the line it is in, and carets under the span; ``closed`` adds a last bare gutter."""
+    # An error at the end of the file belongs behind its last character, not on an empty line below it.
+    start = span.start if span.start < len(source.text) else len(source.text.rstrip("\r\n"))
+    number, column = source.locate(start)
+    line = source.text[start - column + 1 :].partition("\n")[0].rstrip("\r")
+    shown, before, marked = _window([_cell(c) for c in line], column - 1, column - 1 + span.end - start)
+    gutter = " " * (len(str(number)) + 2) + "|"
+    return [
+        f"{gutter[:-2]}--> {_visible(source.name)}:{number}:{column}",
+        gutter,
+        f" {number} | {shown}".rstrip(),
+        f"{gutter} {' ' * before}{'^' * max(marked, 1)} {_visible(label)}".rstrip(),
+        *[gutter] * closed,
+    ]
+
+
+def _window(cells: list[str], start: int, end: int) -> tuple[str, int, int]:
+    """The part of a line around ``[start, end)`` that fits, the columns before the span and the columns of the span."""
+    start, end = min(start, len(cells)), max(start, min(end, len(cells)))
+    low, high, room = 0, len(cells), MAX_COLUMNS
+    if sum(map(_width, cells)) > room:
+        low = high = start
+        room -= 2  # for the two ellipses
+        # The span first, then a column on either side in turn, until nothing more fits.
+        while high < end and _width(cells[high]) <= room:
+            room -= _width(cells[high])
+            high += 1
+        while True:
+            left = low > 0 and _width(cells[low - 1]) <= room
+            if left:
+                low -= 1
+                room -= _width(cells[low])
+            right = high < len(cells) and _width(cells[high]) <= room
+            if right:
+                room -= _width(cells[high])
+                high += 1
+            if not left and not right:
+                break
+    head, tail = "…" * (low > 0), "…" * (high < len(cells))
+    before = _width(head) + sum(map(_width, cells[low:start]))
+    return head + "".join(cells[low:high]) + tail, before, sum(map(_width, cells[start : min(end, high)]))
+
+
+def _visible(text: str) -> str:
+    return "".join(map(_cell, text))
+
+
+def _cell(character: str) -> str:
+    """What is shown for one character: itself if it is printable, else blanks for a tab, a placeholder for the rest."""
+    if character.isprintable():
+        return character
+    if character == "\t":
+        return " " * TAB
+    if ord(character) < 0x20:
+        return chr(0x2400 + ord(character))
+    return "␡" if character == "\x7f" else "␣" if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for a wide East Asian character, none for a combining mark."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,133 @@
+"""The scalar expressions that equations are made of.
+
+An :class:`Access` is one element of a tensor, ``W[i, j+1]``.  SymPy sees it as a real scalar with no inner structure
+worth differentiating; the calculus (:mod:`derive.gradient`) replaces accesses by dummies before SymPy differentiates.
+Indices count from 1 and are affine in index symbols.
+
+:class:`Cases` is the one way to write a function with a kink; the value *at* the kink is part of its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import sympy
+from sympy.core.symbol import Str
+
+Index = sympy.Symbol
+
+
+def index(name: str) -> Index:
+    """An index symbol; integer, so that it can never be confused with a tensor or a constant of the same name."""
+    return sympy.Symbol(name, integer=True, positive=True)
+
+
+class Access(sympy.Expr):
+    """One element of a tensor: ``Access("W", i, j)`` is ``W[i, j]``."""
+
+    is_real = True
+    is_commutative = True
+
+    def __new__(cls, tensor: str | Str, *indices: sympy.Expr | int) -> Access:
+        name = tensor if isinstance(tensor, Str) else Str(tensor)
+        return sympy.Expr.__new__(cls, name, *(sympy.sympify(i) for i in indices))
+
+    @property
+    def tensor(self) -> str:
+        return str(self.args[0].name)
+
+    @property
+    def indices(self) -> tuple[sympy.Expr, ...]:
+        return tuple(self.args[1:])
+
+    def _sympystr(self, printer: sympy.printing.str.StrPrinter) -> str:
+        return self.tensor + (f"[{', '.join(printer._print(i) for i in self.indices)}]" if self.indices else "")
+
+    _sympyrepr = _sympystr
+
+
+class Cases(sympy.Function):
+    """``Cases(u, a, b)`` is *a* where u > 0 and *b* where u ≤ 0.
+
+    The derivative is taken branch by branch; so at the kink u = 0 it is that of *b*.  ReLU is ``Cases(z, z, 0)``,
+    hence ReLU'(0) = 0.
+    """
+
+    nargs = 3
+
+    @classmethod
+    def eval(cls, condition: sympy.Expr, positive: sympy.Expr, otherwise: sympy.Expr) -> sympy.Expr | None:
+        if positive == otherwise:
+            return positive
+        if condition.is_number:
+            return positive if condition > 0 else otherwise
+        return None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
+        condition, positive, otherwise = self.args
+        return Cases(condition, positive.diff(symbol), otherwise.diff(symbol))
+
+
+class Equal(sympy.Function):
+    """``Equal(a, b)`` is 1 where a = b and 0 elsewhere; it picks the places where a maximum is attained."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
+        return sympy.Integer(1) if left == right else None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
+        return sympy.Integer(0)
+
+
+def sort_key(expression: sympy.Basic) -> tuple[int, str]:
+    """An order that depends on nothing but what is written (no hash, no counter)."""
+    text = str(expression)
+    return len(text), text
+
+
+def accesses(expression: sympy.Expr) -> list[Access]:
+    """The distinct accesses in an expression, in a fixed order."""
+    return sorted(expression.atoms(Access), key=sort_key)
+
+
+def index_symbols(expression: sympy.Basic) -> set[Index]:
+    """The index symbols that occur in an expression, inside accesses or beside them."""
+    return {s for s in expression.free_symbols if s.is_integer}
+
+
+def rename(expression: sympy.Expr, mapping: Mapping[Index, sympy.Expr]) -> sympy.Expr:
+    """Replace index symbols, all at once."""
+    return expression.xreplace(dict(mapping)) if mapping else expression
+
+
+def fresh(preferred: Iterable[str], taken: set[str]) -> Index:
+    """The first index among ``preferred`` whose name is not taken, else one with a number; marks it as taken."""
+    candidates = list(preferred)
+    name = next((c for c in candidates if c not in taken), None)
+    number = 1
+    while name is None:
+        trial = f"{candidates[0]}{number}"
+        name = None if trial in taken else trial
+        number += 1
+    taken.add(name)
+    return index(name)
+
+
+def partial(body: sympy.Expr, access: Access) -> sympy.Expr:
+    """∂body/∂access, every other access held fixed, whatever indices it carries.
+
+    ``x[i]`` and ``x[j]`` are different variables here even if some i equals some j: the sum over all accesses in
+    the sweep accounts for both.
+    """
+    dummies = {a: sympy.Dummy(f"v{n}", real=True) for n, a in enumerate(accesses(body))}
+    derivative = body.xreplace(dummies).diff(dummies[access])
+    derivative = derivative.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))  # sign'(0) = 0, as stated
+    return derivative.xreplace({dummy: a for a, dummy in dummies.items()})

@@ -1,0 +1,73 @@
+"""Functions of one element: the elementary ones SymPy knows, and :class:`Formula`, everything defined by a formula.
+
+A formula stays a named function inside equations, so that notes print σ(z) and kernels may compute it stably; its
+derivative is derived from the formula, once, and expressed through the function's own value where that is rational:
+σ' = σ(1 − σ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import ClassVar
+
+import sympy
+
+from derive.expressions import Cases
+
+
+class Formula(sympy.Function):
+    """A function given by a formula in its parameters; made by :func:`formula`."""
+
+    parameters: ClassVar[tuple[sympy.Symbol, ...]]
+    body: ClassVar[sympy.Expr]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        from derive.tidy import derivative_of
+
+        derivative = derivative_of(type(self), argindex - 1)
+        return derivative.xreplace(dict(zip(self.parameters, self.args, strict=True)))
+
+    def expanded(self) -> sympy.Expr:
+        """The formula with the arguments put in."""
+        return self.body.xreplace(dict(zip(self.parameters, self.args, strict=True)))
+
+
+def formula(name: str, parameters: tuple[sympy.Symbol, ...], body: sympy.Expr) -> type[Formula]:
+    """A new function ``name(parameters) = body``."""
+    return type(name, (Formula,), {"parameters": parameters, "body": body, "nargs": len(parameters)})
+
+
+def maximum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    """max(left, right); at a tie the derivative is that of the argument that is a number, else of the second."""
+    if left.is_number and not right.is_number:
+        left, right = right, left
+    return Cases(left - right, left, right)
+
+
+def minimum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    """min(left, right), with the tie broken as in :func:`maximum`."""
+    if left.is_number and not right.is_number:
+        left, right = right, left
+    return Cases(right - left, left, right)
+
+
+@lru_cache(maxsize=1)
+def elementary() -> dict[str, Callable[[sympy.Expr], sympy.Expr]]:
+    """The elementary functions of the language, by name."""
+    return {
+        "exp": sympy.exp,
+        "log": sympy.log,
+        "sqrt": sympy.sqrt,
+        "abs": sympy.Abs,
+        "sign": sympy.sign,
+        "sin": sympy.sin,
+        "cos": sympy.cos,
+        "sinh": sympy.sinh,
+        "cosh": sympy.cosh,
+        "tanh": sympy.tanh,
+        "erf": sympy.erf,
+    }

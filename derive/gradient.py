@@ -1,0 +1,340 @@
+"""The reverse sweep: closed-form derivatives of the loss for every tensor, as equations in index notation.
+
+The whole calculus is one rule (Griewank and Walther 2008, ch. 3, in index notation).  For every access ``A[f]`` in
+the body of ``T[out] = Σ_red body``,
+
+    ∂L/∂A[f]  +=  Σ over (out ∪ red) not in f of  ∂L/∂T[out] · ∂body/∂A[f],
+
+where SymPy differentiates the scalar ``body``.  For ``T = max_red body`` the derivative reaches the places where the
+maximum is attained, in equal parts.  No width enters: the cost is one scalar derivative per access.
+
+A derivative that is a plain product, or that only one equation reads, is written out where it is used; the others,
+shared by several weights, are named: the δ of the textbooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import sympy
+
+from derive.expressions import Access, Equal, Index, fresh, index_symbols, partial, rename
+from derive.network import Equation, Network, Scan, Tensor
+from derive.tidy import Kernel, Tidied, apply_fact, hoist, is_monomial, kernels_of, tidy
+
+Program = list[Equation | Scan]
+INLINE_LIMIT = 40  # operations; longer derivatives get a name, so that the cost stays linear in the equations
+
+
+def adjoint_name(tensor: str) -> str:
+    """The name of ∂loss/∂tensor; not one a user can write."""
+    return f"∂{tensor}"
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One path into a tensor: through the access ``access`` in ``equation``.
+
+    ``upstream`` is ∂L/∂lhs as it is used, ``partial`` the scalar derivative as SymPy gives it and ``tidied`` the same
+    after the rules; ``total`` is their product summed, over ``over``, at the access's indices.
+    """
+
+    equation: Equation
+    access: Access
+    upstream: sympy.Expr
+    partial: sympy.Expr
+    tidied: Tidied
+    over: tuple[Index, ...]
+    total: sympy.Expr
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Adjoint:
+    """∂loss/∂tensor: its paths and, in the indices ``indices``, its closed form.
+
+    ``closed`` is ``None`` where contributions are scattered (a recurrence, a strided read): then only the equations
+    say what the derivative is.  ``named`` tells whether other derivatives refer to it by name (a δ).
+    """
+
+    tensor: str
+    indices: tuple[sympy.Expr, ...]
+    contributions: tuple[Contribution, ...]
+    closed: sympy.Expr | None
+    rules: tuple[str, ...]
+    named: bool
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The derivatives of the loss: one :class:`Adjoint` a tensor, and the equations that compute them in order."""
+
+    adjoints: Mapping[str, Adjoint]
+    equations: tuple[Equation | Scan, ...]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def deltas(self) -> list[str]:
+        """The tensors whose derivative has a name and is no weight's, from the loss backwards."""
+        return [n for n, a in self.adjoints.items() if a.named and self.tensors[adjoint_name(n)].role == "adjoint"]
+
+
+@dataclass
+class _State:
+    network: Network
+    wanted: set[str]
+    kernels: list[Kernel]
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    contributions: dict[str, list[Contribution]] = field(default_factory=dict)
+    adjoints: dict[str, Adjoint] = field(default_factory=dict)
+    program: Program = field(default_factory=list)
+    sums: int = 0
+
+
+def sweep(network: Network) -> Sweep:
+    """Differentiate the loss with respect to every tensor that it depends on through a weight."""
+    kernels = [k for eq in network.flat_equations for k in kernels_of(eq)]
+    state = _State(network, _wanted(network), kernels)
+    for step in reversed(network.equations):
+        if isinstance(step, Scan):
+            _sweep_scan(state, step)
+        elif step.lhs.tensor in state.wanted:
+            _finish_adjoint(state, step.lhs.tensor, step, state.program)
+            for contribution in _contributions(state, step, state.program):
+                state.contributions.setdefault(contribution.access.tensor, []).append(contribution)
+    for weight in network.weights:
+        _finish_adjoint(state, weight.name, None, state.program)
+    program = _without_dead(state.program, [adjoint_name(w.name) for w in network.weights])
+    return Sweep(state.adjoints, tuple(program), state.tensors)
+
+
+def _wanted(network: Network) -> set[str]:
+    """Weights and every value computed from them."""
+    wanted = {w.name for w in network.weights}
+    size = -1
+    while len(wanted) > size:  # more than once only where a recurrence reads what comes later
+        size = len(wanted)
+        for eq in network.flat_equations:
+            if any(a.tensor in wanted for a in eq.reads):
+                wanted.add(eq.lhs.tensor)
+    return wanted
+
+
+def _contributions(
+    state: _State, eq: Equation, program: Program, after: Program | None = None, inside: frozenset[str] = frozenset()
+) -> list[Contribution]:
+    """What ``eq`` hands down to every tensor that it reads.
+
+    Sums go to ``program``, but for an equation of a recurrence those for tensors that are not ``inside`` it go to
+    ``after``: they run over time.
+    """
+    upstream = _upstream(state, eq.lhs)
+    body, share = eq.body, sympy.Integer(1)
+    if eq.kind == "max":
+        attained = Equal(body, eq.lhs)
+        count = _new_sum(state, replace(eq, lhs=Access("", *eq.lhs.indices), body=attained, kind="sum"), program)
+        share = attained / count
+    found = []
+    for access in eq.reads:
+        if access.tensor not in state.wanted or access.tensor == eq.lhs.tensor and access == eq.lhs:
+            continue
+        raw = partial(body, access)
+        if raw == 0:
+            continue
+        tidied = tidy(raw, state.kernels)
+        product = tidy(upstream * share * tidied.expression, state.kernels)
+        over = tuple(s for s in (*eq.free, *eq.reduce) if s not in _indices_of(access))
+        place = program if after is None or access.tensor in inside else after
+        total, rules = _summed(state, eq, product.expression, over, place)
+        rules = tuple(dict.fromkeys((*tidied.rules, *product.rules, *rules)))
+        found.append(Contribution(eq, access, upstream, raw, tidied, over, total, rules))
+    return found
+
+
+def _indices_of(access: Access) -> set[Index]:
+    return set().union(*(index_symbols(i) for i in access.indices)) if access.indices else set()
+
+
+def _upstream(state: _State, lhs: Access) -> sympy.Expr:
+    """∂L/∂lhs: its closed form where that is written out, its name elsewhere."""
+    if lhs.tensor == state.network.loss:
+        return sympy.Integer(1)
+    adjoint = state.adjoints[lhs.tensor]
+    if adjoint.named or adjoint.closed is None:
+        return Access(adjoint_name(lhs.tensor), *lhs.indices)
+    return rename(adjoint.closed, dict(zip(adjoint.indices, lhs.indices, strict=True)))
+
+
+def _summed(
+    state: _State, eq: Equation, body: sympy.Expr, over: tuple[Index, ...], program: Program
+) -> tuple[sympy.Expr, tuple[str, ...]]:
+    """Σ_over body, with factors before the sum and declared facts used; a sum that stays becomes an equation."""
+    if not over or body == 0:
+        return body, ()
+    outside, inside = hoist(body, over)
+    left = tuple(s for s in over if s in index_symbols(inside))
+    count = sympy.Mul(*(eq.ranges[s][1] - eq.ranges[s][0] + 1 for s in over if s not in left))
+    rules = ("hoist",) if outside != 1 and outside != -1 else ()
+    if not left:
+        return outside * count, rules
+    value = apply_fact(inside, left, state.network.facts)
+    if value is not None:
+        return outside * count * value, (*rules, "fact")
+    lhs = Access("", *(s for s in (*eq.free, *eq.reduce) if s in index_symbols(inside) and s not in left))
+    return outside * count * _new_sum(state, replace(eq, lhs=lhs, body=inside, reduce=left, kind="sum"), program), rules
+
+
+def _new_sum(state: _State, eq: Equation, program: Program) -> Access:
+    """Add an equation for an anonymous sum and return the access to it."""
+    state.sums += 1
+    lhs = Access(f"∂Σ{state.sums}", *eq.lhs.indices)
+    used = {*eq.free, *eq.reduce}
+    ranges = {s: r for s, r in eq.ranges.items() if s in used}
+    shape = tuple(ranges[s][1] - ranges[s][0] + 1 for s in eq.free)
+    first = tuple(ranges[s][0] for s in eq.free)
+    first = first if set(first) - {1} else ()
+    state.tensors[lhs.tensor] = Tensor(lhs.tensor, shape, "adjoint", anonymous=True, first=first)
+    program.append(Equation(lhs, eq.body, ranges, eq.reduce, accumulate=False))
+    return lhs
+
+
+def _finish_adjoint(state: _State, tensor: str, own: Equation | None, program: Program) -> None:
+    """All paths into a tensor are known: add them up, and decide whether the sum gets a name."""
+    contributions = state.contributions.get(tensor, [])
+    if tensor == state.network.loss:
+        state.adjoints[tensor] = Adjoint(tensor, (), (), sympy.Integer(1), (), named=False)
+        return
+    shape = state.network.tensors[tensor]
+    indices = own.lhs.indices if own is not None else _canonical(contributions, shape)
+    name = adjoint_name(tensor)
+    gathered = [_gather(c, indices, shape) for c in contributions]
+    if any(g is None for g in gathered) or (own is not None and not all(i.is_Symbol or i == 1 for i in indices)):
+        _scatter(state, tensor, shape, contributions, program)
+        state.adjoints[tensor] = Adjoint(tensor, indices, tuple(contributions), None, (), named=True)
+        return
+    total = tidy(sympy.Add(*(g for g in gathered if g is not None)), state.kernels)
+    rules = tuple(dict.fromkeys([*(r for c in contributions for r in c.rules), *total.rules]))
+    readers = len(_readers(state, own)) if own is not None else 2
+    short = sympy.count_ops(total.expression) <= INLINE_LIMIT
+    inline = own is not None and (is_monomial(total.expression) or (readers <= 1 and short))
+    closed = total.expression
+    if not inline:
+        state.tensors[name] = replace(shape, name=name, role="adjoint", anonymous=False, bias=False)
+        ranges = {s: (shape.start(d), shape.start(d) + shape.shape[d] - 1) for d, s in enumerate(indices) if s.is_Symbol}
+        program.append(_absorb(state, Equation(Access(name, *indices), closed, ranges), program))
+    state.adjoints[tensor] = Adjoint(tensor, indices, tuple(contributions), closed, rules, named=not inline)
+
+
+def _readers(state: _State, own: Equation) -> set[str]:
+    """The tensors with a name that an equation hands its derivative down to."""
+    found: set[str] = set()
+    defining = {eq.lhs.tensor: eq for eq in state.network.flat_equations}
+    for access in own.reads:
+        if access.tensor in state.wanted:
+            anonymous = state.network.tensors[access.tensor].anonymous
+            found |= _readers(state, defining[access.tensor]) if anonymous else {access.tensor}
+    return found
+
+
+def _absorb(state: _State, eq: Equation, program: Program) -> Equation:
+    """An equation whose whole right side is one anonymous sum takes the sum over."""
+    if not (isinstance(eq.body, Access) and eq.body.tensor in state.tensors):
+        return eq
+    for n, other in enumerate(program):
+        if isinstance(other, Equation) and other.lhs == eq.body and state.tensors[other.lhs.tensor].anonymous:
+            if sum(eq.body.tensor in {a.tensor for a in o.reads} for o in program if isinstance(o, Equation)):
+                return eq
+            del program[n]
+            return replace(eq, body=other.body, reduce=other.reduce, ranges={**other.ranges, **eq.ranges})
+    return eq
+
+
+def _canonical(contributions: list[Contribution], shape: Tensor) -> tuple[sympy.Expr, ...]:
+    """Index letters for a weight: those of its first plain access, new ones elsewhere."""
+    for c in contributions:
+        if _is_plain(c.access, shape):
+            return c.access.indices
+    taken: set[str] = set()
+    return tuple(fresh("i j k l m n p q".split(), taken) for _ in shape.shape)
+
+
+def _is_plain(access: Access, shape: Tensor) -> bool:
+    """Whether an access runs over its whole tensor once: distinct index symbols, or 1 in a dimension of size 1."""
+    symbols = [i for i in access.indices if i.is_Symbol]
+    others = [(d, i) for d, i in enumerate(access.indices) if not i.is_Symbol]
+    return len(set(symbols)) == len(symbols) and all(shape.shape[d] == 1 and i == shape.start(d) for d, i in others)
+
+
+def _gather(c: Contribution, indices: tuple[sympy.Expr, ...], shape: Tensor) -> sympy.Expr | None:
+    """A contribution at the indices ``indices``, or ``None`` where its access is not plain or only partial."""
+    if not _is_plain(c.access, shape):
+        return None
+    for d, i in enumerate(c.access.indices):
+        if i.is_Symbol and c.equation.ranges[i] != (shape.start(d), shape.start(d) + shape.shape[d] - 1):
+            return None
+    mapping = {i: j for i, j in zip(c.access.indices, indices, strict=True) if i.is_Symbol}
+    return rename(c.total, mapping)
+
+
+def _scatter(
+    state: _State, tensor: str, shape: Tensor, contributions: list[Contribution], program: list[Equation | Scan]
+) -> None:
+    """Contributions at affine indices are added one after the other: ``∂x[i+k] += …``."""
+    name = adjoint_name(tensor)
+    state.tensors[name] = replace(shape, name=name, role="adjoint", anonymous=False, bias=False)
+    for c in contributions:
+        program.append(_accumulate(name, c))
+
+
+def _accumulate(name: str, c: Contribution) -> Equation:
+    used = _indices_of(c.access) | index_symbols(c.total)
+    return Equation(
+        Access(name, *c.access.indices), c.total, {s: r for s, r in c.equation.ranges.items() if s in used}, accumulate=True
+    )
+
+
+def _sweep_scan(state: _State, scan: Scan) -> None:
+    """Back-propagation through time: the equations of a recurrence in reverse, for the last time step first.
+
+    What reaches a value from outside is added before the loop; what reaches it from the next time step is added
+    inside.  Tensors that are not part of the recurrence get their share afterwards, summed over time.
+    """
+    inside = {eq.lhs.tensor for eq in scan.equations}
+    past = {a.tensor for eq in scan.equations for a in eq.reads if a.tensor in inside and scan.index not in a.indices}
+    body: Program = []
+    after: Program = []
+    for eq in reversed(scan.equations):
+        tensor = eq.lhs.tensor
+        if tensor not in state.wanted:
+            continue
+        outer = [c for c in state.contributions.get(tensor, []) if c.equation not in scan.equations]
+        if tensor in past or outer:
+            shape = state.network.tensors[tensor]
+            _scatter(state, tensor, shape, outer, state.program)
+            inner = [c for c in state.contributions.get(tensor, []) if c.equation in scan.equations]
+            body += [_accumulate(adjoint_name(tensor), c) for c in inner]
+            contributions = tuple(state.contributions.get(tensor, []))
+            state.adjoints[tensor] = Adjoint(tensor, eq.lhs.indices, contributions, None, (), named=True)
+        else:
+            _finish_adjoint(state, tensor, eq, body)
+        for c in _contributions(state, eq, body, after, frozenset(inside)):
+            if c.access.tensor in inside and scan.index not in c.access.indices:
+                body.append(_accumulate(adjoint_name(c.access.tensor), c))
+            else:
+                state.contributions.setdefault(c.access.tensor, []).append(c)
+    state.program.append(replace(scan, equations=tuple(e for e in body if isinstance(e, Equation)), backward=True))
+    state.program += after
+
+
+def _without_dead(program: list[Equation | Scan], results: list[str]) -> list[Equation | Scan]:
+    """Leave out sums that no derivative uses in the end."""
+    needed = set(results)
+    kept: list[Equation | Scan] = []
+    for step in reversed(program):
+        equations = step.equations if isinstance(step, Scan) else (step,)
+        if isinstance(step, Scan) or step.lhs.tensor in needed:
+            needed |= {a.tensor for eq in equations for a in eq.reads}
+            kept.append(step)
+    return kept[::-1]
+

@@ -1,0 +1,307 @@
+"""From the syntax tree to a :class:`~derive.network.Network`: names resolved, shapes checked, layers written out.
+
+Declarations may stand anywhere; equations stand in the order of computation, as on a board.
+"""
+
+from __future__ import annotations
+
+import sympy
+
+from derive.diagnostics import Source, Span, SpecError, did_you_mean
+from derive.expressions import Access
+from derive.functions import elementary
+from derive.language import checks, numbers, syntax
+from derive.language.definitions import Function, catalogue, compile_function
+from derive.language.equations import lower_equation, lower_loss
+from derive.language.lowering import LAYERS, REDUCTIONS
+from derive.language.parser import parse
+from derive.language.recurrence import Deferred, check_deferred, group_recurrences
+from derive.language.scope import Pending
+from derive.language.settings import Settings
+from derive.network import Equation, Fact, Network, Role, Tensor
+
+
+def load(source: Source) -> Network:
+    """The network that a specification describes; raises :class:`SpecError`."""
+    return Builder(source).network(parse(source))
+
+
+class Builder:
+    """The names of one specification and what they stand for, filled statement by statement."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.sizes: dict[str, int] = {}
+        self.tensors: dict[str, Tensor] = {}
+        self.spans: dict[str, Span] = {}
+        self.used: set[str] = set()
+        self.defines: dict[str, syntax.Define] = {}
+        self.functions: dict[str, Function] = {}
+        self.equations: list[Equation] = []
+        self.facts: list[Fact] = []
+        self.layers: dict[str, int] = {}
+        self.upcoming: dict[str, syntax.Equation] = {}
+        self.initials: dict[str, syntax.Equation] = {}
+        self.deferred: list[Deferred] = []
+        self.opening: list[str] = []
+        self.anonymous_names: set[str] = set()
+        self.reserved: frozenset[str] = frozenset()
+
+    # statements
+
+    def network(self, specification: syntax.Specification) -> Network:
+        statements = specification.statements
+        self.reserved = frozenset(_declared_names(statements))
+        settings = Settings(self)
+        for kind in (syntax.Size, syntax.Define, syntax.Declaration, syntax.Constant):
+            for statement in statements:
+                if isinstance(statement, kind):
+                    self.declare(statement, settings)
+        for statement in statements:
+            if isinstance(statement, syntax.Equation):
+                self.announce(statement)
+        for statement in statements:
+            if isinstance(statement, syntax.Equation) and statement not in self.initials.values():
+                lower_equation(self, statement)
+        loss = lower_loss(self, [s for s in statements if isinstance(s, syntax.Loss)])
+        check_deferred(self)
+        self.mark_biases()
+        for statement in statements:
+            settings.read(statement)
+        network = Network(
+            title=settings.title,
+            tensors=self.tensors,
+            equations=group_recurrences(self.equations, self.tensors, self.spans),
+            loss=loss,
+            optimizer=settings.optimizer(),
+            outputs=checks.outputs(self.tensors, self.equations),
+            samples=tuple(settings.samples),
+            initial=settings.initial,
+            constants=settings.constants,
+            facts=tuple(self.facts),
+            batch=settings.batch,
+            notation=settings.notation,
+            decimals=frozenset(numbers.rational(n) for n in numbers.literals(statements) if n.decimal),
+        )
+        checks.check(network, self)
+        return settings.finish(network)
+
+    def declare(self, statement: syntax.Statement, settings: Settings) -> None:
+        match statement:
+            case syntax.Size():
+                value = statement.value.value
+                if value.denominator != 1 or value < 1:
+                    raise SpecError("a size is a whole number from 1", statement.value.span, "", "size n = 8")
+                self.add_name(statement.name)
+                self.sizes[statement.name.id] = int(value)
+            case syntax.Define():
+                self.define(statement)
+            case syntax.Declaration():
+                for item in statement.items:
+                    self.add_tensor(item.name, self.shape(item), statement.role)  # type: ignore[arg-type]
+            case syntax.Constant():
+                self.add_tensor(statement.target.name, self.shape(statement.target), "constant")
+                tensor = self.tensors[statement.target.name.id]
+                settings.constants[tensor.name] = numbers.array(statement.values, tensor, broadcast=True)
+
+    def define(self, statement: syntax.Define) -> None:
+        name = statement.name
+        if name.id in elementary() or name.id in LAYERS or name.id in REDUCTIONS:
+            raise SpecError(f"'{name.id}' is a function of the language", name.span, "", "use another name")
+        if name.id in self.defines:
+            raise SpecError(f"'{name.id}' is defined twice", name.span, "", "remove one, or use another name")
+        ids = [p.id for p in statement.parameters]
+        for p in statement.parameters:
+            if ids.count(p.id) > 1:
+                raise SpecError(f"parameter {p.id} is named twice", p.span, "", "use two different names")
+        self.defines[name.id] = statement
+
+    def announce(self, statement: syntax.Equation) -> None:
+        """Note what an equation will define, so that a use before it can be explained."""
+        name = statement.target.name
+        if any(_is_zero(b) for b in statement.target.brackets or ()):
+            if name.id in self.initials:
+                raise SpecError(f"{name.id}[0] is given twice", name.span, "", "remove one of the two")
+            self.initials[name.id] = statement
+            return
+        self.add_name(name)
+        self.upcoming[name.id] = statement
+
+    def shape(self, item: syntax.Declared) -> tuple[int, ...]:
+        """The sizes in the brackets of a declaration."""
+        shape = []
+        for bracket in item.brackets or ():
+            extent = self.extent(bracket)
+            if extent is None:
+                raise SpecError(
+                    "this is not a size", bracket.span, "", "write a whole number from 1, or declare it: size n = 8"
+                )
+            shape.append(extent)
+        return tuple(shape)
+
+    def extent(self, node: syntax.Expr) -> int | None:
+        """A size written as a number or by name; ``None`` for anything else."""
+        match node:
+            case syntax.Number() if node.value.denominator == 1 and node.value >= 1 and not node.decimal:
+                return int(node.value)
+            case syntax.Name() if node.id in self.sizes:
+                self.used.add(node.id)
+                return self.sizes[node.id]
+        return None
+
+    # names
+
+    def add_name(self, name: syntax.Name) -> None:
+        if name.id in self.spans:
+            line = self.source.locate(self.spans[name.id].start)[0]
+            raise SpecError(
+                f"'{name.id}' is declared twice", name.span, f"first on line {line}", "remove one, or use another name"
+            )
+        self.spans[name.id] = name.span
+
+    def add_tensor(self, name: syntax.Name, shape: tuple[int, ...], role: Role) -> None:
+        self.add_name(name)
+        self.put_tensor(Tensor(name.id, shape, role), name.span)
+
+    def put_tensor(self, tensor: Tensor, span: Span) -> Tensor:
+        if tensor.size > numbers.MAX_ELEMENTS:
+            raise SpecError("this tensor is too large", span, "", f"at most {numbers.MAX_ELEMENTS:,} elements")
+        self.tensors[tensor.name] = tensor
+        return tensor
+
+    def use(self, name: str) -> Tensor:
+        self.used.add(name)
+        return self.tensors[name]
+
+    def anonymous(self) -> str:
+        """A name for a value that has none; not one a user can write."""
+        name = f"Σ{len(self.anonymous_names) + 1}"
+        self.anonymous_names.add(name)
+        return name
+
+    def unknown(self, name: syntax.Name, local: set[str]) -> SpecError:
+        """The error for a name that means nothing here."""
+        if name.id in self.upcoming:
+            line = self.source.locate(self.spans[name.id].start)[0]
+            return SpecError(
+                f"'{name.id}' is used before it is defined",
+                name.span,
+                f"its equation is on line {line}",
+                f"move the equation of {name.id} up; equations that need each other form a cycle and have no value",
+            )
+        known = {*self.tensors, *self.sizes, *local, *self.upcoming}
+        if name.id in self.all_functions():
+            return SpecError(
+                f"'{name.id}' is a function", name.span, "", f"give it an argument: {self.signature(name.id)}"
+            )
+        hint = did_you_mean(name.id, known) or f"declare it: input {name.id}, weight {name.id} or constant {name.id} = …"
+        return SpecError(f"unknown name '{name.id}'", name.span, "not declared", hint)
+
+    def text(self, span: Span) -> str:
+        """What the user wrote there, on one line."""
+        return " ".join(self.source.text[span.start : span.end].split())
+
+    # functions
+
+    def all_functions(self) -> set[str]:
+        return {*elementary(), *LAYERS, *REDUCTIONS, *catalogue(), *self.defines}
+
+    def function(self, name: syntax.Name) -> Function:
+        """A function of the user or of the catalogue, compiled when it is first used."""
+        if name.id not in self.functions:
+            if name.id not in self.defines and name.id not in catalogue():
+                hint = did_you_mean(name.id, self.all_functions())
+                if name.id in self.tensors:
+                    hint = f"{name.id} is a tensor: write {name.id}[…] for an element, or {name.id} * (…) for a product"
+                raise SpecError(
+                    f"unknown function '{name.id}'",
+                    name.span,
+                    "",
+                    hint or f"define it: define {name.id}(z) = …",
+                )
+            self.functions[name.id] = compile_function(self, name)
+        self.used.add(name.id)
+        return self.functions[name.id]
+
+    def targets(self) -> list[Tensor]:
+        return [t for t in self.tensors.values() if t.role == "target"]
+
+    def signature(self, name: str) -> str:
+        """How a function is called."""
+        if name in self.defines or name in catalogue():
+            definition = self.defines.get(name) or catalogue()[name]
+            return f"{name}({', '.join(p.id for p in definition.parameters)})"
+        return {"max": "max(a, b)", "min": "min(a, b)"}.get(name, f"{name}(x)")
+
+    # layers
+
+    def new_layer(self, node: syntax.Call, rows: int, columns: int) -> tuple[str, str | None]:
+        """The names of a fresh weight matrix and, for dense, of a bias."""
+        number = 1 + max(self.layers.values(), default=0)
+        names = [f"W{number}"] + [f"b{number}"] * (node.function.id == "dense")
+        for name, shape in zip(names, ((rows, columns), (rows,)), strict=False):
+            if name in self.spans:
+                raise SpecError(
+                    f"the weights of this layer would be called {name}, a name that is taken",
+                    node.span,
+                    "",
+                    f"rename your {name}, or write the layer with weights of your own: W @ x + b",
+                )
+            self.spans[name] = node.span
+            self.put_tensor(Tensor(name, shape, "weight"), node.span)
+            self.layers[name] = number
+            self.used.add(name)
+        return names[0], names[1] if len(names) > 1 else None
+
+    def layer_of(self, read: list[Access], pending: list[Pending]) -> int | None:
+        """The number of the layer whose weights stand in a value, looked up through its anonymous parts."""
+        for access in read:
+            if access.tensor in self.layers:
+                return self.layers[access.tensor]
+            for p in pending:
+                if p.lhs.tensor == access.tensor and access.tensor in self.anonymous_names:
+                    return self.layer_of(sorted(p.body.atoms(Access), key=str), pending)
+        return None
+
+    def auto_name(self, letter: str, layer: int | None) -> str:
+        """A free name for a pre-activation: z2 after W2, else the letter itself or the letter with a number."""
+        taken = {*self.spans, *self.tensors, *self.reserved}
+        candidates = [f"{letter}{layer}"] if layer else [letter]
+        number = 1
+        while candidates[-1] in taken:
+            candidates.append(f"{letter}{number}")
+            number += 1
+        self.spans[candidates[-1]] = Span(0, 0)
+        return candidates[-1]
+
+    def mark_biases(self) -> None:
+        """A bias is a weight array of one index that is only ever added."""
+        for tensor in [t for t in self.tensors.values() if t.role == "weight" and len(t.shape) == 1]:
+            partials = [
+                sympy.diff(eq.body.xreplace({access: dummy}), dummy)
+                for eq in self.equations
+                for access in eq.reads
+                if access.tensor == tensor.name
+                for dummy in [sympy.Dummy(real=True)]
+            ]
+            if partials and all(p == 1 for p in partials):
+                self.tensors[tensor.name] = Tensor(tensor.name, tensor.shape, "weight", bias=True)
+
+
+def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:
+    names = []
+    for statement in statements:
+        match statement:
+            case syntax.Declaration():
+                names += [item.name.id for item in statement.items]
+            case syntax.Equation() | syntax.Constant():
+                names.append(statement.target.name.id)
+            case syntax.Size() | syntax.Rate():
+                names.append(statement.name.id)
+            case syntax.Loss() if statement.name:
+                names.append(statement.name.id)
+    return names
+
+
+def _is_zero(node: syntax.Expr) -> bool:
+    return isinstance(node, syntax.Number) and node.value == 0

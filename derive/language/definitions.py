@@ -1,0 +1,146 @@
+"""Functions given by a ``define``, the user's and the catalogue's.
+
+A definition without reductions is a function of scalars: it stays a named function (:class:`derive.functions.Formula`)
+inside equations.  One with reductions (softmax, a loss) is written out where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sympy
+
+from derive.diagnostics import SpecError
+from derive.expressions import Access, index_symbols
+from derive.functions import elementary, formula
+from derive.language import syntax
+from derive.language.parser import parse, read
+from derive.language.scope import Scope, Value
+from derive.network import Fact
+
+if TYPE_CHECKING:
+    from derive.language.build import Builder
+    from derive.language.lowering import Lowering
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the catalogue or of the user; ``elementwise`` applies it to scalars where that is possible."""
+
+    name: str
+    parameters: tuple[syntax.Name, ...]
+    body: syntax.Expr
+    given: tuple[syntax.Expr, syntax.Expr] | None
+    elementwise: Callable[..., sympy.Expr] | None
+    from_catalogue: bool
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> dict[str, syntax.Define]:
+    """The definitions of ``catalogue.spec``."""
+    specification = parse(read(Path(__file__).with_name("catalogue.spec")))
+    return {s.name.id: s for s in specification.statements if isinstance(s, syntax.Define)}
+
+
+def compile_function(builder: Builder, name: syntax.Name, opening: tuple[str, ...] = ()) -> Function:
+    """Make a function out of its definition; raises where it is defined through itself."""
+    from derive.language.lowering import Lowering
+
+    own = name.id in builder.defines
+    definition = builder.defines[name.id] if own else catalogue()[name.id]
+    if name.id in builder.opening:
+        chain = " → ".join((*builder.opening, name.id))
+        raise SpecError(f"'{name.id}' is defined through itself", name.span, chain, "a formula cannot contain itself")
+    builder.opening.append(name.id)
+    try:
+        scalar = _is_elementwise(definition.body, builder)
+        elementwise = None
+        if scalar:
+            symbols = tuple(sympy.Symbol(p.id, real=True) for p in definition.parameters)
+            values = {s.name: Value.scalar(s, definition.span) for s in symbols}
+            body = Lowering(builder, Scope(builder.reserved, parameters=values)).lower(definition.body, ()).element(())
+            unused = [p for p, s in zip(definition.parameters, symbols, strict=True) if s not in body.free_symbols]
+            if own and unused:
+                raise SpecError(f"parameter {unused[0].id} is not used", unused[0].span, "", "remove it, or use it")
+            elementwise = _identity if body == symbols[0] and len(symbols) == 1 else formula(name.id, symbols, body)
+    finally:
+        builder.opening.pop()
+    return Function(name.id, definition.parameters, definition.body, definition.given, elementwise, not own)
+
+
+def _identity(argument: sympy.Expr) -> sympy.Expr:
+    return argument
+
+
+def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
+    """Whether a body applies to scalars: no reduction, no layer, no index, only functions of the same kind."""
+    match node:
+        case syntax.Number() | syntax.Name():
+            return True
+        case syntax.Negate():
+            return _is_elementwise(node.operand, builder)
+        case syntax.Binary():
+            return node.operator != "@" and all(_is_elementwise(e, builder) for e in (node.left, node.right))
+        case syntax.Call():
+            name = node.function.id
+            if not all(_is_elementwise(a, builder) for a in node.arguments):
+                return False
+            if name in ("max", "min"):
+                return len(node.arguments) == 2
+            if name in elementary():
+                return True
+            if name in ("sum", "mean", "linear", "dense"):
+                return False
+            return builder.function(node.function).elementwise is not None
+    return False
+
+
+def expand(builder: Builder, function: Function, values: list[Value], lowering: Lowering, node: syntax.Call) -> Value:
+    """Write a function with reductions out, its parameters standing for ``values``."""
+    from derive.language.lowering import shown
+
+    parameters = dict(zip((p.id for p in function.parameters), values, strict=True))
+    inner = lowering.inside(lowering.scope.inner(bound={}, parameters=parameters))
+    if function.name in builder.opening:
+        raise SpecError(f"'{function.name}' is defined through itself", node.span, "", "a formula cannot contain itself")
+    builder.opening.append(function.name)
+    try:
+        result = inner.lower(function.body, None)
+        if function.given is not None:
+            _declare_fact(builder, function.given, values, inner)
+    except SpecError as error:
+        if not function.from_catalogue:
+            raise
+        shapes = " and ".join(f"{builder.text(v.span)} is {shown(v.shape)}" for v in values)
+        raise SpecError(error.message, node.span, shapes, f"{builder.signature(function.name)}: {error.help}") from error
+    finally:
+        builder.opening.pop()
+    return Value(result.shape, result.element, node.span, result.order)
+
+
+def _declare_fact(
+    builder: Builder, given: tuple[syntax.Expr, syntax.Expr], values: list[Value], lowering: Lowering
+) -> None:
+    """Keep ``given left = right`` if it speaks of a target of the network alone."""
+    scope = Scope(builder.reserved, parameters=lowering.scope.parameters)
+    probe = lowering.inside(scope)
+    left, right = (probe.lower(side, None) for side in given)
+    value = right.probe()
+    if len(scope.pending) == 1 and left.element(()) == scope.pending[0].lhs:
+        body, reduce = scope.pending[0].body, scope.pending[0].reduce
+    elif not scope.pending:
+        body, reduce = left.probe(), ()
+    else:
+        return
+    tensors = {a.tensor for a in (body + value).atoms(Access)}
+    if len(tensors) == 1 and builder.tensors.get(next(iter(tensors))) in builder.targets():
+        fact = Fact(body, reduce, value, next(iter(tensors)))
+        if fact not in builder.facts:
+            builder.facts.append(fact)
+
+
+__all__ = ["Function", "catalogue", "compile_function", "expand", "index_symbols"]

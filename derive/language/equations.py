@@ -1,0 +1,167 @@
+"""One equation of the specification: its left side, its ranges, and the equations its right side falls into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy
+
+from derive.diagnostics import SpecError
+from derive.expressions import Access, Index, index_symbols, rename
+from derive.language import syntax
+from derive.language.lowering import Lowering, shown
+from derive.language.ranges import Constraint, Range, solve
+from derive.language.scope import Pending, Scope, Value
+from derive.network import Tensor
+
+if TYPE_CHECKING:
+    from derive.language.build import Builder
+
+
+def lower_equation(builder: Builder, statement: syntax.Equation) -> None:
+    """Lower ``T[…] = body`` and append its equations to the builder's."""
+    target, name = statement.target, statement.target.name.id
+    scope = Scope(builder.reserved)
+    lowering = Lowering(builder, scope)
+    leading, expected = _left_side(builder, target, scope)
+    value = lowering.lower(statement.body, expected)
+    if expected and not value.shape:
+        scalar = value.element(())
+        value = Value(expected, lambda _: scalar, value.span, value.order)
+    if expected and value.shape != expected:
+        raise SpecError(
+            "shapes do not agree",
+            statement.body.span,
+            f"this is {shown(value.shape)} and {name} is {shown(expected)}",
+            f"write {name}[{', '.join(map(str, value.shape))}] = …, or leave the brackets out",
+        )
+    inner = tuple(scope.fresh(n) for n in value.shape)
+    lhs, body = Access(name, *leading, *inner), value.element(inner)
+    ranges = solve(scope.constraints, scope.ranges, scope.spans)
+    shape = tuple(ranges[s][1] for s in leading) + value.shape
+    first = _first_indices(builder, name, len(shape))
+    extents = tuple(extent + 1 - start for extent, start in zip(shape, first, strict=True))
+    builder.put_tensor(Tensor(name, extents, "value", first=first if set(first) - {1} else ()), target.name.span)
+    builder.upcoming.pop(name, None)
+    if name in builder.initials:
+        _lower_initial(builder, builder.initials[name], builder.tensors[name])
+    finish(builder, scope, Pending(lhs, body, (), "sum", value.order), ranges)
+
+
+def finish(builder: Builder, scope: Scope, last: Pending, ranges: dict[Index, Range]) -> None:
+    """Append the pending equations and the last one, which swallows a reduction that is its whole right side."""
+    pending = list(scope.pending)
+    if pending and isinstance(last.body, Access) and last.body.tensor in builder.anonymous_names:
+        whole = pending[-1]
+        arguments = last.body.indices
+        if whole.lhs.tensor == last.body.tensor and len(set(arguments)) == len(arguments) == len(whole.lhs.indices):
+            mapping = dict(zip(whole.lhs.indices, arguments, strict=True))
+            if all(s.is_Symbol for s in (*mapping, *mapping.values())) or mapping == {}:
+                pending.pop()
+                last = Pending(last.lhs, rename(whole.body, mapping), whole.reduce, whole.kind, whole.order)
+    for p in pending:
+        shape = tuple(ranges[s][1] - ranges[s][0] + 1 for s in p.lhs.indices)
+        anonymous = p.lhs.tensor in builder.anonymous_names
+        builder.put_tensor(Tensor(p.lhs.tensor, shape, "value", anonymous=anonymous), scope.where(p))
+    builder.equations += scope.close([*pending, last], ranges)
+    for deferred in builder.deferred:
+        if not deferred.ranges:
+            deferred.ranges = ranges
+
+
+def _left_side(
+    builder: Builder, target: syntax.Declared, scope: Scope
+) -> tuple[tuple[Index, ...], tuple[int, ...] | None]:
+    """Index names on the left, or the sizes; ``()`` expected where there are no brackets: a scalar."""
+    if target.brackets is None:
+        return (), ()
+    sizes = [builder.extent(b) for b in target.brackets]
+    if all(s is not None for s in sizes):
+        return (), tuple(s for s in sizes if s is not None)
+    leading = []
+    for bracket, size in zip(target.brackets, sizes, strict=True):
+        if size is not None or not isinstance(bracket, syntax.Name):
+            raise SpecError(
+                "brackets on the left hold sizes or index names",
+                bracket.span,
+                "",
+                "write h[16] = … for a whole tensor, z[i, j] = … for one element of it",
+            )
+        if bracket.id in scope.bound:
+            raise SpecError(f"index {bracket.id} is named twice", bracket.span, "", "use two different letters")
+        scope.bound[bracket.id] = scope.bind(bracket.id, bracket.span)
+        leading.append(scope.bound[bracket.id])
+    return tuple(leading), None
+
+
+def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:
+    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads an initial state."""
+    first = [1] * rank
+    for deferred in builder.deferred:
+        if deferred.name == name:
+            for d, subscript in enumerate(deferred.subscripts[:rank]):
+                if subscript.is_Symbol:
+                    continue
+                constant = int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0)))
+                first[d] = min(first[d], 1 + constant)
+    return tuple(first)
+
+
+def _lower_initial(builder: Builder, statement: syntax.Equation, tensor: Tensor) -> None:
+    """``h[0] = …``: the state before the first step."""
+    scope = Scope(builder.reserved)
+    lowering = Lowering(builder, scope)
+    indices: list[sympy.Expr] = []
+    for bracket, extent, start in zip(statement.target.brackets or (), tensor.shape, _starts(tensor), strict=False):
+        if isinstance(bracket, syntax.Name):
+            scope.bound[bracket.id] = scope.bind(bracket.id, bracket.span)
+            indices.append(scope.bound[bracket.id])
+            scope.constraints.append(Constraint(indices[-1], start, start + extent - 1, "", bracket.span))
+        elif isinstance(bracket, syntax.Number) and bracket.value.denominator == 1:
+            indices.append(sympy.Integer(int(bracket.value)))
+        else:
+            raise SpecError("this is not an index", bracket.span, "", "write h[0, j] = …")
+    if tensor.start(0) > 0:
+        raise SpecError(
+            f"{tensor.name}[0] is never read", statement.target.span, "", "remove it, or read it as h[t-1] in a recurrence"
+        )
+    rest = tensor.shape[len(indices) :]
+    value = lowering.lower(statement.body, rest)
+    if value.shape and value.shape != rest:
+        raise SpecError("shapes do not agree", statement.body.span, f"this is {shown(value.shape)}", "")
+    inner = tuple(scope.fresh(n) for n in rest)
+    body = value.element(inner if value.shape else ())
+    ranges = solve(scope.constraints, scope.ranges, scope.spans)
+    finish(builder, scope, Pending(Access(tensor.name, *indices, *inner), body, (), "sum", value.order), ranges)
+
+
+def _starts(tensor: Tensor) -> list[int]:
+    return [tensor.start(d) for d in range(len(tensor.shape))]
+
+
+def lower_loss(builder: Builder, statements: list[syntax.Loss]) -> str:
+    """The one scalar loss; returns its name."""
+    if not statements:
+        raise SpecError("there is no loss", None, "", "add a line such as: loss L = 1/2 * (y - t)^2")
+    if len(statements) > 1:
+        line = builder.source.locate(statements[0].span.start)[0]
+        raise SpecError(
+            "there are two losses", statements[1].span, f"the first is on line {line}", "add them up: loss L = first + second"
+        )
+    statement = statements[0]
+    name = statement.name or syntax.Name(statement.span, "L" if "L" not in builder.spans else "Loss")
+    builder.add_name(name)
+    scope = Scope(builder.reserved)
+    value = Lowering(builder, scope).lower(statement.body, ())
+    if value.shape:
+        raise SpecError(
+            "the loss must be a scalar",
+            statement.body.span,
+            f"this is {shown(value.shape)}",
+            "sum or average it: sum(…), mean(…)",
+        )
+    ranges = solve(scope.constraints, scope.ranges, scope.spans)
+    builder.put_tensor(Tensor(name.id, (), "value"), name.span)
+    builder.use(name.id)
+    finish(builder, scope, Pending(Access(name.id), value.element(()), (), "sum", value.order), ranges)
+    return name.id

@@ -1,0 +1,432 @@
+"""From syntax to index notation: the right side of one equation becomes scalars over accesses.
+
+Elementwise operations compose; every reduction (``sum``, ``max``, ``@``, a layer) becomes an equation of its own,
+whose value is anonymous unless it is the whole right side.  The argument of a named function that contains a
+reduction gets a name: it is the pre-activation that a lecturer would write as z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy
+
+from derive.diagnostics import Span, SpecError, did_you_mean
+from derive.expressions import Access, Index, accesses, index_symbols
+from derive.functions import elementary, maximum, minimum
+from derive.language import syntax
+from derive.language.definitions import expand
+from derive.language.numbers import rational
+from derive.language.ranges import Constraint
+from derive.language.recurrence import Deferred, is_recurrent
+from derive.language.scope import Pending, Scope, Value, is_simple, reads_anonymous
+
+if TYPE_CHECKING:
+    from derive.language.build import Builder
+
+Shape = tuple[int, ...]
+LAYERS = ("linear", "dense")
+REDUCTIONS = ("sum", "mean", "max", "min")
+MAX_EXPONENT = 1000
+
+
+def shown(shape: Shape) -> str:
+    """A shape in a message: ``[3, 8]`` or ``a scalar``."""
+    return f"[{', '.join(map(str, shape))}]" if shape else "a scalar"
+
+
+class Lowering:
+    """Lowers the expressions of one equation; ``builder`` holds the tensors, sizes and functions known so far."""
+
+    def __init__(self, builder: Builder, scope: Scope) -> None:
+        self.builder = builder
+        self.scope = scope
+
+    def inside(self, scope: Scope) -> Lowering:
+        return Lowering(self.builder, scope)
+
+    def lower(self, node: syntax.Expr, expected: Shape | None) -> Value:
+        """The value of an expression; ``expected`` is the shape that the left side asks for, where it does."""
+        match node:
+            case syntax.Number():
+                return Value.scalar(rational(node), node.span)
+            case syntax.Name():
+                return self.name(node)
+            case syntax.Element():
+                return self.element(node)
+            case syntax.Negate():
+                return self.elementwise(lambda a: -a, node.span, self.lower(node.operand, expected))
+            case syntax.Binary():
+                return self.binary(node, expected)
+            case syntax.Reduction():
+                return self.reduction(node)
+            case syntax.Call():
+                return self.call(node, expected)
+        raise AssertionError(node)
+
+    # names and elements
+
+    def name(self, node: syntax.Name) -> Value:
+        scope, builder = self.scope, self.builder
+        if node.id in scope.parameters:
+            return scope.parameters[node.id]
+        if node.id in builder.tensors:
+            return Value.tensor(node.id, builder.use(node.id).shape, node.span)
+        if node.id in scope.bound:
+            return Value.scalar(scope.bound[node.id], node.span)
+        if node.id in builder.sizes:
+            return Value.scalar(sympy.Integer(builder.sizes[node.id]), node.span)
+        raise builder.unknown(node, {*scope.parameters, *scope.bound})
+
+    def element(self, node: syntax.Element) -> Value:
+        subscripts = tuple(self.subscript(i) for i in node.indices)
+        name = node.name.id
+        if name in self.scope.parameters:
+            value = self.scope.parameters[name]
+            shape, element, order = value.shape, value.element, value.order
+            first: Shape = (1,) * len(shape)
+        elif name in self.builder.tensors:
+            tensor = self.builder.use(name)
+            shape, element, order = tensor.shape, Value.tensor(name, tensor.shape, node.span).element, (name,)
+            first = tuple(tensor.start(d) for d in range(len(shape)))
+        elif is_recurrent(self.builder, name, node):
+            parts = tuple(i.span for i in node.indices)
+            self.builder.deferred.append(Deferred(name, subscripts, node.span, parts, {}))
+            return Value.scalar(Access(name, *subscripts), node.span, (name,))
+        else:
+            raise self.builder.unknown(node.name, {*self.scope.parameters})
+        if len(subscripts) > len(shape):
+            raise SpecError(
+                f"{name} has fewer indices than this",
+                node.span,
+                f"{name} is {shown(shape)}",
+                f"write {name} without brackets" if not shape else f"give {name} {len(shape)} indices",
+            )
+        for subscript, start, extent, part in zip(subscripts, first, shape, node.indices, strict=False):
+            text = self.builder.text(node.span)
+            self.scope.constraints.append(Constraint(subscript, start, start + extent - 1, text, part.span))
+        rest = shape[len(subscripts) :]
+        return Value(rest, lambda indices: element((*subscripts, *indices)), node.span, order)
+
+    def subscript(self, node: syntax.Expr) -> sympy.Expr:
+        """An affine expression in indices, sizes and integers."""
+        help = "an index is a sum of index names, sizes and integers, as in x[i+k-1] or x[2*i]"
+        match node:
+            case syntax.Number() if node.value.denominator == 1 and not node.decimal:
+                return sympy.Integer(node.value.numerator)
+            case syntax.Name() if node.id in self.scope.bound:
+                return self.scope.bound[node.id]
+            case syntax.Name() if node.id in self.builder.sizes:
+                return sympy.Integer(self.builder.sizes[node.id])
+            case syntax.Name():
+                hint = did_you_mean(node.id, {*self.scope.bound, *self.builder.sizes})
+                raise SpecError(
+                    f"unknown index '{node.id}'",
+                    node.span,
+                    "not an index of this equation",
+                    hint or f"bind it: on the left side, or as in sum({node.id}: …)",
+                )
+            case syntax.Negate():
+                return -self.subscript(node.operand)
+            case syntax.Binary(operator="+" | "-" | "*" as operator):
+                left, right = self.subscript(node.left), self.subscript(node.right)
+                if operator == "*" and index_symbols(left) and index_symbols(right):
+                    raise SpecError("an index must be affine", node.span, "a product of two indices", help)
+                return {"+": left + right, "-": left - right, "*": left * right}[operator]
+        raise SpecError("this cannot be an index", node.span, "", help)
+
+    # elementwise operations
+
+    def elementwise(self, function: Callable[..., sympy.Expr], span: Span, *operands: Value) -> Value:
+        """Apply a scalar function at every place; scalars go with any shape."""
+        shape: Shape = ()
+        for operand in operands:
+            if operand.shape and shape and operand.shape != shape:
+                first = next(o for o in operands if o.shape == shape)
+                raise self.clash(first, operand, span)
+            shape = shape or operand.shape
+
+        def element(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
+            result = function(*(o.element(indices if o.shape else ()) for o in operands))
+            if result.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
+                raise SpecError("this has no real value", span, "a division by zero, or a root or logarithm of a "
+                                "negative number", "change the numbers, or make the argument a tensor")  # fmt: skip
+            return result
+
+        if not shape:
+            element(())
+        return Value(shape, element, span, tuple(dict.fromkeys(name for o in operands for name in o.order)))
+
+    def clash(self, left: Value, right: Value, span: Span) -> SpecError:
+        text = self.builder.text
+        return SpecError(
+            "shapes do not agree",
+            span,
+            f"{text(left.span)} is {shown(left.shape)} and {text(right.span)} is {shown(right.shape)}",
+            "elementwise operations need equal shapes; a scalar goes with any shape",
+        )
+
+    def binary(self, node: syntax.Binary, expected: Shape | None) -> Value:
+        if node.operator == "@":
+            return self.product(self.lower(node.left, None), self.lower(node.right, None), node.span)
+        if node.operator == "^":
+            return self.power(node, expected)
+        left, right = self.operands((node.left, node.right), expected)
+        if node.operator == "/" and not right.shape and right.element(()).is_zero:
+            raise SpecError("division by zero", node.right.span, "this is 0", "divide by something else")
+        operations: dict[str, Callable[[sympy.Expr, sympy.Expr], sympy.Expr]] = {
+            "+": lambda a, b: a + b,
+            "-": lambda a, b: a - b,
+            "*": lambda a, b: a * b,
+            "/": lambda a, b: a / b,
+        }
+        return self.elementwise(operations[node.operator], node.span, left, right)
+
+    def operands(self, nodes: tuple[syntax.Expr, ...], expected: Shape | None) -> list[Value]:
+        """Lower operands; one that makes a layer takes its size from the others if the left side tells none.
+
+        ``h2 = h + dense(h)``: without brackets on the left, the layer is as large as h.
+        """
+        if expected == () and any(_makes_layer(n) for n in nodes):
+            plain = [self.lower(n, expected) if not _makes_layer(n) else None for n in nodes]
+            shape = next((v.shape for v in plain if v is not None and v.shape), expected)
+            return [v if v is not None else self.lower(n, shape) for v, n in zip(plain, nodes, strict=True)]
+        return [self.lower(n, expected) for n in nodes]
+
+    def power(self, node: syntax.Binary, expected: Shape | None) -> Value:
+        base, exponent = self.lower(node.left, expected), self.lower(node.right, None)
+        value = exponent.element(()) if not exponent.shape else None
+        if value is not None and value.is_number:
+            bits = 1
+            if not base.shape and base.element(()).is_Rational:
+                number = base.element(())
+                bits = max(abs(number.p).bit_length(), abs(number.q).bit_length())
+                if number.is_zero and value.is_negative:
+                    raise SpecError("division by zero", node.span, "0 to a negative power", "change the exponent")
+            if abs(value) * bits > MAX_EXPONENT:
+                raise SpecError(
+                    "this power is too large", node.right.span, "", f"exponents up to {MAX_EXPONENT} are fine"
+                )
+        return self.elementwise(lambda a, b: a**b, node.span, base, exponent)
+
+    # reductions
+
+    def reduce(self, kind: str, over: tuple[Index, ...], body: Value) -> Value:
+        """An anonymous tensor: ``kind`` over the indices ``over`` of ``body``, at every place of body's shape."""
+        inner = tuple(self.scope.fresh(n) for n in body.shape)
+        scalar = body.element(inner)
+        outer = tuple(s for s in self.scope_order(scalar) if s not in over and s not in inner)
+        name = self.builder.anonymous()
+        self.scope.pending.append(Pending(Access(name, *outer, *inner), scalar, over, kind, body.order))
+        return Value.tensor(name, body.shape, body.span, *outer)
+
+    def scope_order(self, scalar: sympy.Expr) -> list[Index]:
+        """The indices of a scalar that this equation binds, in the order of binding."""
+        used = index_symbols(scalar)
+        bound = [s for s in self.scope.bound.values() if s in used]
+        return bound + sorted(used - set(bound), key=str)
+
+    def reduction(self, node: syntax.Reduction) -> Value:
+        kind = node.kind.id
+        if kind not in REDUCTIONS:
+            hint = did_you_mean(kind, REDUCTIONS)
+            raise SpecError(f"'{kind}' does not reduce over an index", node.kind.span, "", hint or _REDUCTION_HELP)
+        names = [n.id for n in node.indices]
+        for n in node.indices:
+            if names.count(n.id) > 1:
+                raise SpecError(f"index {n.id} is named twice", n.span, "", "use two different letters")
+            if n.id in self.scope.bound:
+                raise SpecError(
+                    f"index {n.id} is already in use here", n.span, "bound outside this sum", "use another letter"
+                )
+        over = tuple(self.scope.bind(n.id, n.span) for n in node.indices)
+        inner = self.inside(self.scope.inner(bound={**self.scope.bound, **dict(zip(names, over, strict=True))}))
+        body = inner.lower(node.body, None)
+        result = self.reduce_any(kind, over, body, node.span)
+        missing = [n for n, s in zip(node.indices, over, strict=True) if s not in self.read_indices()]
+        if missing:
+            raise SpecError(f"index {missing[0].id} is not used", missing[0].span, "", "remove it, or use it in the sum")
+        return result
+
+    def read_indices(self) -> set[Index]:
+        return {s for p in self.scope.pending for s in index_symbols(p.body)}
+
+    def total(self, kind: str, argument: Value, span: Span) -> Value:
+        """``sum(e)``, ``mean(e)``, ``max(e)``, ``min(e)`` over all elements."""
+        if not argument.shape:
+            raise SpecError(
+                f"{kind} of a scalar", argument.span, "this has one element", f"remove {kind}, or name an index: {kind}(i: …)"
+            )
+        over = tuple(self.scope.fresh(n) for n in argument.shape)
+        body = Value.scalar(argument.element(over), argument.span, argument.order)
+        count = 1
+        for extent in argument.shape:
+            count *= extent
+        if kind == "mean":
+            reduced = self.reduce("sum", over, body)
+            return Value.scalar(reduced.element(()) / count, span, reduced.order)
+        return self.reduce_any(kind, over, body, span)
+
+    def reduce_any(self, kind: str, over: tuple[Index, ...], body: Value, span: Span) -> Value:
+        match kind:
+            case "min":
+                negative = self.reduce("max", over, self.elementwise(lambda a: -a, span, body))
+                return self.elementwise(lambda a: -a, span, negative)
+            case "mean":
+                count = sympy.Mul(*(self.scope.count(s) for s in over))
+                return self.elementwise(lambda a: a / count, span, self.reduce("sum", over, body))
+            case _:
+                return self.reduce(kind, over, body)
+
+    def product(self, left: Value, right: Value, span: Span) -> Value:
+        """``A @ B``: the last index of A against the first of B."""
+        text = self.builder.text
+        for side in (left, right):
+            if len(side.shape) not in (1, 2):
+                raise SpecError(
+                    "a matrix product needs vectors or matrices",
+                    span,
+                    f"{text(side.span)} is {shown(side.shape)}",
+                    "write * for a product with a scalar, or sum(i, j: …) for more indices",
+                )
+        if left.shape[-1] != right.shape[0]:
+            wanted = (*left.shape[:-1], right.shape[0])
+            raise SpecError(
+                "shapes do not agree",
+                span,
+                f"{text(left.span)} is {shown(left.shape)} and {text(right.span)} is {shown(right.shape)}",
+                f"the inner sizes must be equal; {text(left.span)} would need the shape {shown(wanted)}",
+            )
+        j = self.scope.fresh(right.shape[0])
+        rows, columns = left.shape[:-1], right.shape[1:]
+
+        def element(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
+            return left.element((*indices[: len(rows)], j)) * right.element((j, *indices[len(rows) :]))
+
+        return self.reduce("sum", (j,), Value((*rows, *columns), element, span, left.order + right.order))
+
+    # functions
+
+    def call(self, node: syntax.Call, expected: Shape | None) -> Value:
+        name, arguments = node.function.id, node.arguments
+        if name in REDUCTIONS and len(arguments) == 1:
+            return self.total(name, self.lower(arguments[0], None), node.span)
+        if name in ("max", "min"):
+            self.arity(node, 2)
+            left, right = self.operands((arguments[0], arguments[1]), expected)
+            return self.elementwise(maximum if name == "max" else minimum, node.span, left, right)
+        if name in LAYERS:
+            self.arity(node, 1)
+            return self.layer(node, expected)
+        if name in elementary() and name not in self.builder.defines:
+            self.arity(node, 1)
+            argument = self.named(self.lower(arguments[0], expected))
+            return self.elementwise(elementary()[name], node.span, argument)
+        function = self.builder.function(node.function)
+        self.arity(node, len(function.parameters))
+        if function.elementwise is not None:
+            values = [self.named(v) for v in self.operands(arguments, expected)]
+            return self.elementwise(function.elementwise, node.span, *values)
+        values = [self.lower(a, expected if len(arguments) == 1 else None) for a in arguments]
+        values = [
+            self.named(v, p.id, always=True) for v, p in zip(values, function.parameters, strict=True)
+        ]
+        return expand(self.builder, function, values, self, node)
+
+    def arity(self, node: syntax.Call, wanted: int) -> None:
+        got, name = len(node.arguments), node.function.id
+        if got != wanted:
+            raise SpecError(
+                f"{name} takes {wanted} argument{'s' * (wanted != 1)}",
+                node.span,
+                f"{got} given",
+                self.builder.signature(name),
+            )
+
+    def named(self, value: Value, letter: str = "z", always: bool = False) -> Value:
+        """The value itself if it is simple, else a named tensor that holds it.
+
+        Arguments of elementwise functions are named when they contain a reduction (``tanh(W @ x + b)``); arguments
+        of functions that read them more than once are named ``always``.
+        """
+        probe = value.probe()
+        if is_simple(probe) and not reads_anonymous(probe, self.builder.anonymous_names):
+            return value
+        if not always and not reads_anonymous(probe, self.builder.anonymous_names):
+            return value
+        layer = self.builder.layer_of(accesses(probe), self.scope.pending)
+        name = self.builder.auto_name(letter, layer)
+        if isinstance(probe, Access) and self.scope.pending[-1].lhs.tensor == probe.tensor:
+            self.builder.anonymous_names.discard(probe.tensor)
+            last = self.scope.pending[-1]
+            self.scope.pending[-1] = replace(last, lhs=Access(name, *last.lhs.indices))
+            leading = probe.indices[: len(probe.indices) - len(value.shape)]
+            return Value.tensor(name, value.shape, value.span, *leading)
+        inner = tuple(self.scope.fresh(n) for n in value.shape)
+        scalar = value.element(inner)
+        outer = tuple(s for s in self.scope_order(scalar) if s not in inner)
+        self.scope.pending.append(Pending(Access(name, *outer, *inner), scalar, (), "sum", value.order))
+        return Value.tensor(name, value.shape, value.span, *outer)
+
+    def layer(self, node: syntax.Call, expected: Shape | None) -> Value:
+        """``linear(x)`` and ``dense(x)``: a fresh weight matrix, and a bias for dense."""
+        if expected is None:
+            raise SpecError(
+                "the size of this layer is not told",
+                node.span,
+                "how many outputs?",
+                f"give it a line of its own, as in u[8] = {self.builder.text(node.span)}",
+            )
+        if len(expected) > 1:
+            raise SpecError(
+                "a layer makes a vector", node.span, f"{shown(expected)} is asked for", "use @ or sum(j: …) for more indices"
+            )
+        source = self.lower(node.arguments[0], None)
+        if len(source.shape) > 1:
+            raise SpecError(
+                f"{node.function.id} takes a vector",
+                node.arguments[0].span,
+                f"this is {shown(source.shape)}",
+                "write the sum over its indices: sum(i, j: W[k,i,j] * x[i,j])",
+            )
+        if any(s in index_symbols(source.probe()) for s in self.scope.bound.values()):
+            raise SpecError(
+                "a layer cannot stand inside an indexed equation",
+                node.span,
+                "",
+                "declare its weights, and write the sum: weight W[16, n] and sum(j: W[i,j] * x[j])",
+            )
+        source = self.named(source, "u", always=True)
+        rows, columns = (expected or (1,))[0], (source.shape or (1,))[0]
+        weight, bias = self.builder.new_layer(node, rows, columns)
+
+        def row(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
+            return indices[0] if expected else sympy.Integer(1)
+
+        order = (weight, *source.order)
+        if source.shape:
+            j = self.scope.fresh(columns)
+            product = self.reduce(
+                "sum", (j,), Value(expected, lambda i: Access(weight, row(i), j) * source.element((j,)), node.span, order)
+            )
+        else:
+            product = Value(expected, lambda i: Access(weight, row(i), 1) * source.element(()), node.span, order)
+        if bias is None:
+            return product
+        return Value(expected, lambda i: product.element(i) + Access(bias, row(i)), node.span, (*product.order, bias))
+
+
+_REDUCTION_HELP = "write sum(i: …) or max(i: …)"
+
+
+def _makes_layer(node: syntax.Expr) -> bool:
+    match node:
+        case syntax.Call():
+            return node.function.id in LAYERS or any(_makes_layer(a) for a in node.arguments)
+        case syntax.Binary():
+            return _makes_layer(node.left) or _makes_layer(node.right)
+        case syntax.Negate():
+            return _makes_layer(node.operand)
+    return False

@@ -1,0 +1,100 @@
+"""What an index runs over, told from the shapes: ``x[i+k]`` with ``K[k]`` is a convolution without a word about sizes.
+
+Each use ``T[…, f(i, k), …]`` of an affine index *f* in a dimension with values first … last is one constraint.
+Indices that stand alone somewhere take their range from there; the others get the largest range, starting at 1, that
+keeps every access inside its tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from derive.diagnostics import Span, SpecError
+from derive.expressions import Index, index_symbols
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """``first ≤ subscript ≤ last``; ``text`` is the access as the user wrote it, for messages.
+
+    A ``loose`` constraint may start one step earlier: ``h[t-1]`` at t = 1 reads the initial state.
+    """
+
+    subscript: sympy.Expr
+    first: int
+    last: int
+    text: str
+    span: Span
+    loose: bool = False
+
+
+def extent_of(subscript: sympy.Expr, ranges: dict[Index, Range]) -> Range:
+    """The least and the greatest value of an affine expression over given ranges."""
+    low = high = int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0)))
+    for symbol in index_symbols(subscript):
+        slope = int(subscript.coeff(symbol))
+        ends = [slope * end for end in ranges[symbol]]
+        low, high = low + min(ends), high + max(ends)
+    return low, high
+
+
+def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[Index, Span]) -> dict[Index, Range]:
+    """The range of every index in ``spans``; raises :class:`SpecError` where shapes clash or tell nothing."""
+    ranges = dict(known)
+    for c in constraints:
+        if c.subscript.is_Symbol and not c.loose:
+            earlier = ranges.setdefault(c.subscript, (c.first, c.last))
+            if earlier != (c.first, c.last):
+                raise SpecError(
+                    "shapes do not agree",
+                    c.span,
+                    f"index {_name(c.subscript)} runs to {c.last} here and to {earlier[1]} elsewhere in this equation",
+                    "one index, one size: use another index, or make the sizes equal",
+                )
+    progress = True
+    while progress:
+        progress = False
+        for c in constraints:
+            unknown = index_symbols(c.subscript) - ranges.keys()
+            if len(unknown) == 1:
+                symbol = unknown.pop()
+                candidates = [_widest(symbol, d, ranges) for d in constraints if _decides(symbol, d, ranges)]
+                ranges[symbol] = (1, max(1, min(candidates)))
+                progress = True
+    for symbol, span in spans.items():
+        if symbol not in ranges:
+            raise SpecError(
+                f"nothing tells what index {_name(symbol)} runs over",
+                span,
+                "no tensor has this index",
+                f"use {_name(symbol)} as an index of a tensor on the right side, as in x[{_name(symbol)}]",
+            )
+    for c in constraints:
+        low, high = extent_of(c.subscript, ranges)
+        if low < c.first - c.loose or high > c.last:
+            reached = low if low < c.first else high
+            raise SpecError(
+                "an index leaves its tensor",
+                c.span,
+                f"{c.text} reaches {reached}, and the index runs from {c.first} to {c.last}",
+                "indices count from 1; shorten the range or change the size",
+            )
+    return ranges
+
+
+def _name(symbol: Index) -> str:
+    return str(symbol).rstrip("'")
+
+
+def _decides(symbol: Index, c: Constraint, ranges: dict[Index, Range]) -> bool:
+    return index_symbols(c.subscript) - ranges.keys() == {symbol}
+
+
+def _widest(symbol: Index, c: Constraint, ranges: dict[Index, Range]) -> int:
+    slope = int(c.subscript.coeff(symbol))
+    low, high = extent_of(c.subscript.subs(symbol, 0), ranges)
+    return (c.last - high) // slope if slope > 0 else (low - c.first) // -slope

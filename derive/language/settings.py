@@ -1,0 +1,174 @@
+"""The statements that are not mathematics: title, notation, numbers, optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import sympy
+
+from derive.diagnostics import Span, SpecError, did_you_mean
+from derive.language import checks, numbers, syntax
+from derive.naming import numbered_groups
+from derive.network import Network, Numbers, Optimizer
+from derive.optimizers import CATALOGUE, DEFAULT_RATE
+
+if TYPE_CHECKING:
+    from derive.language.build import Builder
+
+
+class Settings:
+    """What the statements besides declarations and equations say, checked against the tensors."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.title = "Untitled network"
+        self.notation: Literal["indexed", "numbered"] = "indexed"
+        self.batch: Literal["mean", "sum"] = "mean"
+        self.rate: syntax.Rate | None = None
+        self.chosen: syntax.Optimizer | None = None
+        self.samples: list[dict[str, Numbers]] = []
+        self.sample_spans: list[Span] = []
+        self.initial: dict[str, Numbers] = {}
+        self.constants: dict[str, Numbers] = {}
+        self.inits: list[syntax.Assignment] = []
+        self.seen: dict[type[Any], Span] = {}
+
+    def read(self, statement: syntax.Statement) -> None:
+        """Take one statement in; declarations and equations are not for here."""
+        match statement:
+            case syntax.Title() | syntax.Notation() | syntax.Rate() | syntax.Optimizer() | syntax.Batch():
+                self.once(statement)
+        match statement:
+            case syntax.Title():
+                self.title = statement.text
+            case syntax.Notation():
+                self.notation = self.word(statement.style, ("indexed", "numbered"))  # type: ignore[assignment]
+            case syntax.Batch():
+                self.batch = self.word(statement.reduction, ("mean", "sum"))  # type: ignore[assignment]
+            case syntax.Rate():
+                if statement.value.value <= 0:
+                    raise SpecError("a learning rate is positive", statement.value.span, "", "rate a = 0.05")
+                if statement.name.id in self.builder.spans:
+                    raise SpecError(
+                        f"'{statement.name.id}' is declared twice", statement.name.span, "", "use another letter for the rate"
+                    )
+                self.rate = statement
+            case syntax.Optimizer():
+                self.chosen = statement
+            case syntax.Init():
+                self.inits += statement.assignments
+            case syntax.Sample():
+                self.sample(statement)
+
+    def once(self, statement: syntax.Statement) -> None:
+        if type(statement) in self.seen:
+            line = self.builder.source.locate(self.seen[type(statement)].start)[0]
+            word = type(statement).__name__.lower().replace("title", "network")
+            raise SpecError(f"'{word}' stands here twice", statement.span, f"first on line {line}", "remove one of the two")
+        self.seen[type(statement)] = statement.span
+
+    def word(self, name: syntax.Name, known: tuple[str, ...]) -> str:
+        if name.id not in known:
+            hint = did_you_mean(name.id, known) or f"write {' or '.join(known)}"
+            raise SpecError(f"'{name.id}' is not known here", name.span, "", hint)
+        return name.id
+
+    def sample(self, statement: syntax.Sample) -> None:
+        """One sample: a value for every input and target."""
+        wanted = {t.name: t for t in self.builder.tensors.values() if t.role in ("input", "target")}
+        sample: dict[str, Numbers] = {}
+        for assignment in statement.assignments:
+            name = assignment.name
+            if name.id not in wanted:
+                hint = did_you_mean(name.id, wanted) or f"a sample gives {', '.join(wanted) or 'nothing: no inputs here'}"
+                raise SpecError(f"'{name.id}' is not an input or target", name.span, "", hint)
+            if name.id in sample:
+                raise SpecError(f"'{name.id}' is given twice in this sample", name.span, "", "remove one of the two")
+            sample[name.id] = numbers.array(assignment.values, wanted[name.id])
+        missing = [name for name in wanted if name not in sample]
+        if missing:
+            raise SpecError(
+                f"this sample does not give {missing[0]}", statement.span, "", f"add: {missing[0]} = …"
+            )
+        checks.check_facts(self.builder.facts, sample, statement)
+        self.samples.append(sample)
+
+    def optimizer(self) -> Optimizer:
+        """The chosen optimizer with its numbers; gradient descent where none is chosen."""
+        name = self.chosen.name if self.chosen else None
+        if name is not None and name.id not in CATALOGUE:
+            hint = did_you_mean(name.id, CATALOGUE) or f"known: {', '.join(CATALOGUE)}"
+            raise SpecError(f"unknown optimizer '{name.id}'", name.span, "", hint)
+        letter = self.rate.name.id if self.rate else "a"
+        made = CATALOGUE[name.id if name else "sgd"](letter)
+        values = dict(made.settings)
+        values[made.rate] = numbers.rational(self.rate.value) if self.rate else DEFAULT_RATE
+        known = {str(s): s for s in values}
+        given: set[str] = set()
+        for key, value in self.chosen.settings if self.chosen else ():
+            if key.id not in known:
+                hint = did_you_mean(key.id, known) or f"{made.name} has {', '.join(known)}"
+                raise SpecError(f"{made.name} has no setting '{key.id}'", key.span, "", hint)
+            if key.id in given or (self.rate and key.id == letter):
+                raise SpecError(f"'{key.id}' is given twice", key.span, "", "give the rate once")
+            if value.value < 0 or (value.value == 0 and key.id == letter):
+                raise SpecError(f"{key.id} must be positive", value.span, "", "")
+            given.add(key.id)
+            values[known[key.id]] = numbers.rational(value)
+        return replace(made, settings=values)
+
+    def finish(self, network: Network) -> Network:
+        """The network with its initial weights, which need the numbering of the weights."""
+        groups = numbered_groups(network.weights) if network.notation == "numbered" else {}
+        tensors = {t.name: t for t in network.weights}
+        if network.notation == "numbered":
+            self.check_numbered(groups)
+        for assignment in self.inits:
+            name = assignment.name
+            if name.id in tensors:
+                self.put(name, numbers.array(assignment.values, tensors[name.id], broadcast=True))
+            elif groups.get(name.id):
+                elements = groups[name.id]
+                given = numbers.flat(assignment.values)
+                if len(given) == 1:
+                    given = given * len(elements)
+                if len(given) != len(elements):
+                    raise SpecError(
+                        f"wrong number of values for {name.id}",
+                        assignment.values.span,
+                        f"{len(given)} given",
+                        f"the network has {len(elements)} weights {name.id}1 … {name.id}{len(elements)}",
+                    )
+                for tensor in [t for t in network.weights if any(e.tensor == t.name for e in elements)]:
+                    own = [v for e, v in zip(elements, given, strict=True) if e.tensor == tensor.name]
+                    self.put(name, numbers.reshape(own, tensor.shape), tensor.name)
+            else:
+                known = [*tensors, *(g for g, elements in groups.items() if elements)]
+                hint = did_you_mean(name.id, known) or f"weights here: {', '.join(known)}"
+                if name.id == "w" and not groups:
+                    hint = "one list for all weights needs: notation numbered"
+                raise SpecError(f"'{name.id}' is not a weight", name.span, "", hint)
+        return replace(network, initial={t.name: self.initial[t.name] for t in network.weights if t.name in self.initial})
+
+    def put(self, name: syntax.Name, values: Numbers, tensor: str = "") -> None:
+        if (tensor or name.id) in self.initial:
+            raise SpecError(f"{tensor or name.id} is initialised twice", name.span, "", "remove one of the two")
+        self.initial[tensor or name.id] = values
+
+    def check_numbered(self, groups: dict[str, list[Any]]) -> None:
+        """Numbered weights must not take the name of anything else."""
+        for letter, elements in groups.items():
+            for n in range(1, len(elements) + 1):
+                tensor = self.builder.tensors.get(f"{letter}{n}")
+                if tensor is not None and not (tensor.role == "weight" and tensor.shape):
+                    raise SpecError(
+                        f"'{letter}{n}' is the name of a numbered weight too",
+                        self.builder.spans[tensor.name],
+                        "",
+                        f"rename {tensor.name}, or leave out: notation numbered",
+                    )
+
+
+def symbol(name: str) -> sympy.Symbol:
+    return sympy.Symbol(name, real=True)

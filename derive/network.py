@@ -1,0 +1,173 @@
+"""A network as equations in index notation: what every later stage reads.
+
+Nothing here knows about layers.  A dense layer, a convolution and a loss are all equations
+
+    T[out] = reduce over some indices of body,
+
+where the body is a SymPy scalar over :class:`~derive.expressions.Access`.  A reduction never stands inside a body:
+nested sums are equations of their own, with tensors marked ``anonymous``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import sympy
+
+from derive.expressions import Access, Index, accesses, index_symbols
+
+Role = Literal["input", "target", "weight", "constant", "value", "adjoint"]
+Numbers = float | sympy.Rational | list["Numbers"]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A scalar (shape ``()``) or an array of real numbers.
+
+    ``anonymous`` marks a value that no reader has a name for: a sum inside a larger formula.  ``bias`` marks weights
+    that are only ever added.  Indices of dimension *d* run over ``first[d] … first[d] + shape[d] - 1``; the first is
+    1 but for recurrences that start at ``h[0]``.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: Role
+    anonymous: bool = False
+    bias: bool = False
+    first: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+    def start(self, dimension: int) -> int:
+        """The first index of a dimension."""
+        return self.first[dimension] if self.first else 1
+
+    def elements(self) -> Iterator[Access]:
+        """All elements, the last index fastest."""
+
+        def walk(prefix: tuple[int, ...]) -> Iterator[Access]:
+            if len(prefix) == len(self.shape):
+                yield Access(self.name, *prefix)
+                return
+            start = self.start(len(prefix))
+            for i in range(start, start + self.shape[len(prefix)]):
+                yield from walk((*prefix, i))
+
+        return walk(())
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``lhs = kind over reduce of body`` for all values of the indices on the left.
+
+    ``ranges`` gives for every index the first and the last value.  With ``accumulate`` the right side is added to
+    what the left side holds already; the indices on the left may then be affine (the adjoint of a convolution).
+    ``order`` lists tensors and numbers as the user wrote them, for the notes.
+    """
+
+    lhs: Access
+    body: sympy.Expr
+    ranges: Mapping[Index, tuple[int, int]] = field(default_factory=dict)
+    reduce: tuple[Index, ...] = ()
+    kind: Literal["sum", "max"] = "sum"
+    accumulate: bool = False
+    order: tuple[str, ...] = ()
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        """The indices of the left side, in the order in which they stand there."""
+        found: list[Index] = []
+        for expression in self.lhs.indices:
+            for symbol in sorted(index_symbols(expression), key=str):
+                if symbol not in found:
+                    found.append(symbol)
+        return tuple(found)
+
+    @property
+    def reads(self) -> list[Access]:
+        return accesses(self.body)
+
+    def __str__(self) -> str:
+        over = f"{self.kind}[{', '.join(map(str, self.reduce))}] " if self.reduce else ""
+        return f"{self.lhs} {'+=' if self.accumulate else '='} {over}{self.body}"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Equations carried out for ``index`` = first … last one after the other: a recurrence over time."""
+
+    index: Index
+    first: int
+    last: int
+    equations: tuple[Equation, ...]
+    backward: bool = False
+
+
+@dataclass(frozen=True)
+class Fact:
+    """``kind over reduce of body`` equals ``value``: something the user declared of the data."""
+
+    body: sympy.Expr
+    reduce: tuple[Index, ...]
+    value: sympy.Expr
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Update equations for one weight *w* with gradient *g* and state, in the order in which they are carried out.
+
+    ``updates`` pairs a symbol (a state or *w* itself) with its new value; a state that stands on the right of a later
+    equation is the new one.  ``settings`` are the hyperparameters with their values; ``rate`` is the learning
+    rate's symbol among them.
+    """
+
+    name: str
+    weight: sympy.Symbol
+    gradient: sympy.Symbol
+    states: tuple[sympy.Symbol, ...]
+    settings: Mapping[sympy.Symbol, sympy.Rational]
+    rate: sympy.Symbol
+    updates: tuple[tuple[sympy.Symbol, sympy.Expr], ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One specification, resolved: tensors, equations in the order of computation, one scalar loss, numbers."""
+
+    title: str
+    tensors: Mapping[str, Tensor]
+    equations: tuple[Equation | Scan, ...]
+    loss: str
+    optimizer: Optimizer
+    outputs: tuple[str, ...]
+    samples: tuple[Mapping[str, Numbers], ...] = ()
+    initial: Mapping[str, Numbers] = field(default_factory=dict)
+    constants: Mapping[str, Numbers] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+    batch: Literal["mean", "sum"] = "mean"
+    notation: Literal["indexed", "numbered"] = "indexed"
+    decimals: frozenset[sympy.Rational] = frozenset()
+
+    def of_role(self, role: Role) -> list[Tensor]:
+        """The tensors of one role, in the order of their declaration."""
+        return [t for t in self.tensors.values() if t.role == role]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return self.of_role("weight")
+
+    @property
+    def flat_equations(self) -> list[Equation]:
+        """All equations, those inside recurrences included, in order."""
+        flat: list[Equation] = []
+        for step in self.equations:
+            flat.extend(step.equations if isinstance(step, Scan) else [step])
+        return flat

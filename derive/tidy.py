@@ -1,0 +1,234 @@
+"""Named rules that bring a derivative into the form a lecturer writes.
+
+Each rule is a small rewriting that holds wherever both sides are defined, and none may bring in a denominator that
+was not there: a rewriting of x σ(x) by σ = h/x would turn a fine formula into 0/0 at x = 0.
+
+=========  ==========================================================================================
+reuse      write f′ through the value f(z) that the forward pass has computed: h(1 − h), 1 − h²
+cancel     cancel through a common denominator
+quotient   sinh u / cosh u = tanh u; eᵘ/(1 + eᵘ) = 1/(1 + e⁻ᵘ): the same value, safe far out
+hoist      a factor that does not depend on the summation index stands before the sum
+fact       a declared fact about the data: the elements of a target add up to 1
+sign       −(t − y) = y − t
+=========  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy
+
+from derive.expressions import Access, Cases, Equal, Index, accesses, index_symbols, rename, sort_key
+from derive.functions import Formula
+from derive.network import Equation, Fact
+
+RULES = {
+    "reuse": "written through the value that the forward pass has computed",
+    "cancel": "a common factor cancels",
+    "quotient": "rewritten as a quotient that is safe for large arguments",
+    "hoist": "a factor that does not depend on the summation index moves before the sum",
+    "fact": "because the targets add up to 1",
+    "sign": "the sign moves into the difference",
+}
+
+_BRANCHING = (Cases, Equal, sympy.sign, sympy.Abs)
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """An expression and the names of the rules that led to it, in order of use."""
+
+    expression: sympy.Expr
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """``pattern`` (a function application in the indices ``indices``) equals ``value`` by a forward equation."""
+
+    pattern: sympy.Expr
+    indices: frozenset[Index]
+    value: sympy.Expr
+
+
+def kernels_of(equation: Equation) -> list[Kernel]:
+    """What a forward equation y = f(K) tells about the function values K inside it, where f can be inverted."""
+    if equation.reduce:
+        return []
+    found = []
+    for kernel in kernel_atoms(equation.body):
+        value = solve_for(kernel, equation.body, equation.lhs)
+        if value is not None:
+            found.append(Kernel(kernel, frozenset(index_symbols(kernel)), value))
+    return found
+
+
+def kernel_atoms(expression: sympy.Expr) -> list[sympy.Expr]:
+    """The function applications in an expression, the outermost first."""
+    atoms = [f for f in expression.atoms(sympy.Function) if not isinstance(f, _BRANCHING)]
+    return sorted(atoms, key=sort_key, reverse=True)
+
+
+def solve_for(kernel: sympy.Expr, body: sympy.Expr, value: sympy.Expr) -> sympy.Expr | None:
+    """Solve ``value = body`` for a function value in the body if the body is a fraction linear in it."""
+    if body == kernel:
+        return value
+    k, y = sympy.Symbol("kernel", real=True), sympy.Symbol("value", real=True)
+    replaced = body.xreplace({kernel: k})
+    if any(a in kernel_atoms(replaced) or replaced.has(a) for a in kernel.args if not a.is_number):
+        return None
+    numerator, denominator = sympy.fraction(sympy.together(replaced))
+    equation = sympy.expand(numerator - y * denominator)
+    slope = equation.coeff(k, 1)
+    if slope.has(k) or equation.coeff(k, 2) != 0 or slope == 0 or (equation - slope * k).expand().has(k):
+        return None
+    return (-(equation - slope * k).expand() / slope).xreplace({y: value})
+
+
+def denominators(expression: sympy.Expr) -> set[sympy.Expr]:
+    """The factors by which an expression divides, anywhere inside it."""
+    return {p.base for p in expression.atoms(sympy.Pow) if p.exp.could_extract_minus_sign() and p.base.atoms(Access, sympy.Symbol)}
+
+
+def brings_denominator(before: sympy.Expr, after: sympy.Expr) -> bool:
+    """Whether a rewriting divides by something that was not divided by before."""
+    known = {sympy.expand(d) for d in denominators(before)}
+    return any(sympy.expand(d) not in known for d in denominators(after))
+
+
+@lru_cache(maxsize=256)
+def derivative_of(function: type[Formula], position: int) -> sympy.Expr:
+    """f′ of a formula, in its parameters, through f itself where that is rational: σ′ = σ(1 − σ)."""
+    raw = function.body.diff(function.parameters[position])
+    raw = raw.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+    best = quotient(raw)
+    own = function(*function.parameters)
+    for kernel in kernel_atoms(function.body):
+        value = solve_for(kernel, function.body, own)
+        if value is None:
+            continue
+        candidate = sympy.factor(sympy.cancel(raw.xreplace({kernel: value})))
+        candidate = absorb_sign(candidate)
+        if not brings_denominator(raw, candidate) and sympy.count_ops(candidate) < sympy.count_ops(raw):
+            best = candidate
+    return best
+
+
+def tidy(expression: sympy.Expr, known: Iterable[Kernel] = ()) -> Tidied:
+    """Apply the rules that need nothing but the expression and the forward values."""
+    rules = []
+    for name, rewrite in (
+        ("reuse", lambda e: reuse(e, known)),
+        ("quotient", quotient),
+        ("cancel", cancel),
+        ("sign", absorb_sign),
+    ):
+        rewritten = rewrite(expression)
+        if rewritten != expression:
+            rules.append(name)
+            expression = rewritten
+    return Tidied(expression, tuple(rules))
+
+
+def reuse(expression: sympy.Expr, known: Iterable[Kernel]) -> sympy.Expr:
+    """Replace function values by what the forward pass has computed."""
+    known = list(known)
+    for atom in kernel_atoms(expression):
+        if not expression.has(atom):
+            continue
+        for kernel in known:
+            binding = match(kernel, atom)
+            if binding is None:
+                continue
+            candidate = expression.xreplace({atom: rename(kernel.value, binding)})
+            if not brings_denominator(expression, candidate):
+                expression = candidate
+                break
+    return expression
+
+
+def match(kernel: Kernel, atom: sympy.Expr) -> dict[Index, sympy.Expr] | None:
+    """The renaming of indices that turns a kernel's pattern into ``atom``; ``None`` if there is none."""
+    if type(kernel.pattern) is not type(atom):
+        return None
+    binding: dict[Index, sympy.Expr] = {}
+    for mine in accesses(kernel.pattern):
+        for theirs in accesses(atom):
+            if mine.tensor == theirs.tensor:
+                for i, j in zip(mine.indices, theirs.indices, strict=True):
+                    if i in kernel.indices:
+                        binding.setdefault(i, j)
+                break
+    return binding if rename(kernel.pattern, binding) == atom else None
+
+
+def quotient(expression: sympy.Expr) -> sympy.Expr:
+    """sinh u / cosh u = tanh u, and eᵘ/(1 + eᵘ) = 1/(1 + e⁻ᵘ)."""
+    for atom in sorted(expression.atoms(sympy.cosh), key=sort_key):
+        u = atom.args[0]
+        expression = expression.subs(sympy.sinh(u) / atom, sympy.tanh(u))
+    for power in sorted(expression.atoms(sympy.Pow), key=sort_key):
+        for e in sorted(power.base.atoms(sympy.exp), key=sort_key) if power.exp == -1 and power.base.is_Add else ():
+            rest = power.base - e
+            if e.args[0].could_extract_minus_sign() or rest.has(e.args[0]) or rest.has(sympy.exp):
+                continue
+            expression = expression.subs(e * power, 1 / (1 + rest * sympy.exp(-e.args[0])))
+    return expression
+
+
+def cancel(expression: sympy.Expr) -> sympy.Expr:
+    """Cancel common factors where the expression divides by something and becomes simpler by it."""
+    if not denominators(expression) or expression.is_Pow or all(not a.is_Add for a in expression.atoms(sympy.Add)):
+        return expression
+    atoms = {a: sympy.Symbol(f"v{n}", real=True) for n, a in enumerate(accesses(expression))}
+    plain = expression.xreplace(atoms)
+    if any(f for f in plain.atoms(sympy.Function) if isinstance(f, _BRANCHING)):
+        return expression
+    simpler = sympy.cancel(plain)
+    candidates = [c for c in (simpler, sympy.factor(simpler)) if not brings_denominator(plain, c)]
+    best = min([plain, *candidates], key=lambda e: (sympy.count_ops(e), str(e)))
+    return expression if best is plain else best.xreplace({s: a for a, s in atoms.items()})
+
+
+def absorb_sign(expression: sympy.Expr) -> sympy.Expr:
+    """−(t − y) q = (y − t) q, where a factor is a difference."""
+    if not expression.is_Mul:
+        return expression
+    number, rest = expression.as_coeff_Mul()
+    if not number.is_negative:
+        return expression
+    for factor in sorted(rest.args if rest.is_Mul else (rest,), key=sort_key):
+        if factor.is_Add and any(t.could_extract_minus_sign() for t in factor.args):
+            others = [f for f in (rest.args if rest.is_Mul else (rest,)) if f != factor]
+            negated = sympy.Add(*(-t for t in factor.args))
+            return sympy.Mul(-number, negated, *others, evaluate=True) if -number != 1 else sympy.Mul(negated, *others)
+    return expression
+
+
+def hoist(body: sympy.Expr, over: tuple[Index, ...]) -> tuple[sympy.Expr, sympy.Expr]:
+    """Split ``Σ_over body`` into a factor before the sum and what stays inside."""
+    outside, inside = [], []
+    for factor in sympy.Mul.make_args(body):
+        (inside if index_symbols(factor) & set(over) else outside).append(factor)
+    return sympy.Mul(*outside), sympy.Mul(*inside)
+
+
+def apply_fact(inside: sympy.Expr, over: tuple[Index, ...], facts: Iterable[Fact]) -> sympy.Expr | None:
+    """The value of ``Σ_over inside`` if a declared fact tells it."""
+    for fact in facts:
+        if len(fact.reduce) == len(over) and fact.reduce and rename(
+            fact.body, dict(zip(fact.reduce, over, strict=True))
+        ) == inside:
+            return fact.value
+    return None
+
+
+def is_monomial(expression: sympy.Expr) -> bool:
+    """A product of powers of accesses and numbers: nothing worth a name of its own."""
+    return all(
+        f.is_number or isinstance(f, Access) or (f.is_Pow and isinstance(f.base, Access) and f.exp.is_Integer)
+        for f in sympy.Mul.make_args(expression)
+    )

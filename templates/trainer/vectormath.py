@@ -1,0 +1,677 @@
+"""Elementary functions that vectorise inside Numba kernels, in single and double precision.
+
+Numba compiles ``np.exp`` and ``np.tanh`` into calls of a scalar library function, and a loop with such a call is not
+vectorised.  The functions below are branch-free polynomial arithmetic, which LLVM turns into SIMD instructions.
+
+Called from a compiled kernel, ``tanh(x)`` takes the precision of its argument.  Called from plain Python (also with
+``NUMBA_DISABLE_JIT=1``) it falls back to NumPy.  The calling kernel may be compiled with any of the fastmath flags
+contract, reassoc, arcp, nsz and afn: the functions carry flags of their own, which keep the order of operations.
+``codegen.vectormath`` copies into a generated module those that it uses.
+"""
+
+import functools
+import math
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic, overload
+
+# A product may fuse with a sum; nothing may be reordered: (x + 1.5*2^52) - 1.5*2^52 rounds x to an integer.
+# A call that LLVM does not inline keeps the loop around it scalar.
+_FLAGS = {"fastmath": {"contract"}, "error_model": "numpy", "forceinline": True}
+
+
+def _compiled(function):
+    """Decorate ``build(real)``: its result is what a kernel runs for ``function(x)``, x of the type ``real``."""
+
+    def register(build):
+        @overload(function, jit_options=_FLAGS)
+        def select(x):
+            if isinstance(x, types.Integer):
+                return lambda x: function(float(x))
+            real = {types.float32: np.float32, types.float64: np.float64}.get(x)
+            return None if real is None else build(real)
+
+        return build
+
+    return register
+
+
+def _typed(real, single, double):
+    """The number or the tuple of numbers for this precision, in this precision."""
+    chosen = single if real is np.float32 else double
+    return tuple(real(c) for c in chosen) if isinstance(chosen, tuple) else real(chosen)
+
+
+@intrinsic
+def _polynomial(typing, x, coefficients):
+    """c[0] + c[1] x + c[2] x^2 + ... by Estrin's scheme, whose chain of dependent operations is short."""
+
+    def emit(context, builder, signature, arguments):
+        power, table = arguments
+        terms = [builder.extract_value(table, i) for i in range(coefficients.count)]
+        while len(terms) > 1:
+            pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
+            terms = [
+                builder.fadd(pair[0], builder.fmul(pair[1], power, flags=("contract",)), flags=("contract",))
+                if len(pair) == 2
+                else pair[0]
+                for pair in pairs
+            ]
+            power = builder.fmul(power, power)
+        return terms[0]
+
+    return x(x, coefficients), emit
+
+
+@intrinsic
+def _power_of_two(typing, k):
+    """2^k for an integral k inside the exponent range, by bits: adding 1.5*2^m leaves k in the low bits of the sum."""
+    integer, mantissa, bias = (types.int32, 23, 127) if k == types.float32 else (types.int64, 52, 1023)
+
+    def emit(context, builder, signature, arguments):
+        shifted = builder.fadd(arguments[0], context.get_constant(k, 1.5 * 2.0**mantissa + bias))
+        bits = builder.bitcast(shifted, context.get_value_type(integer))
+        bits = builder.shl(bits, context.get_constant(integer, mantissa))
+        return builder.bitcast(bits, context.get_value_type(k))
+
+    return k(k), emit
+
+
+@intrinsic
+def _split_exponent(typing, x):
+    """(m, k) with x = m 2^k and sqrt(1/2) <= m < sqrt(2), for a positive normal x, by bits."""
+    integer, mantissa, bias, root = (
+        (types.int32, 23, 127, 0x3F3504F3) if x == types.float32 else (types.int64, 52, 1023, 0x3FE6A09E667F3BCD)
+    )
+
+    def emit(context, builder, signature, arguments):
+        def constant(value):
+            return context.get_constant(integer, value)
+
+        magic = 1.5 * 2.0**mantissa + bias
+        real, whole = context.get_value_type(x), context.get_value_type(integer)
+        bits = builder.add(builder.bitcast(arguments[0], whole), constant((bias << mantissa) - root))
+        m = builder.add(builder.and_(bits, constant((1 << mantissa) - 1)), constant(root))
+        magic_bits = builder.bitcast(context.get_constant(x, 1.5 * 2.0**mantissa), whole)
+        k = builder.bitcast(builder.add(builder.lshr(bits, constant(mantissa)), magic_bits), real)
+        k = builder.fsub(k, context.get_constant(x, magic))
+        return context.make_tuple(builder, signature.return_type, [builder.bitcast(m, real), k])
+
+    return types.UniTuple(x, 2)(x), emit
+
+
+@intrinsic
+def _copy_sign(typing, magnitude, sign):
+    """``magnitude``, which is not negative, with the sign bit of ``sign``."""
+    integer, lowest = (types.int32, -(2**31)) if sign == types.float32 else (types.int64, -(2**63))
+
+    def emit(context, builder, signature, arguments):
+        whole = context.get_value_type(integer)
+        bits, sign_bits = (builder.bitcast(argument, whole) for argument in arguments)
+        bits = builder.or_(bits, builder.and_(sign_bits, context.get_constant(integer, lowest)))
+        return builder.bitcast(bits, context.get_value_type(sign))
+
+    return magnitude(magnitude, magnitude), emit
+
+
+# ln(2) in two parts
+_LN2_32 = (
+    0.69314575,
+    1.4286068e-06,
+)
+_LN2_64 = (
+    0.6931471805598903,
+    5.497923018708371e-14,
+)
+
+# (exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2
+# relative error 2.4e-10 (float32) and 2.6e-19 (float64)
+_EXP_32 = (
+    0.5,
+    0.16666666,
+    0.04166636,
+    0.00833339,
+    0.0013940716,
+    0.00019845835,
+)
+_EXP_64 = (
+    0.5,
+    0.16666666666666677,
+    0.041666666666666505,
+    0.00833333333332161,
+    0.0013888888888962893,
+    0.00019841269886200112,
+    2.4801587171879954e-05,
+    2.75572441127194e-06,
+    2.755740290492716e-07,
+    2.5109078206068258e-08,
+    2.0875338665824936e-09,
+)
+
+
+@functools.cache
+def _exp_reduction(real):
+    """x -> (k, expm1(r)) with x = k ln(2) + r, k integral and |r| <= ln(2)/2, so that exp(x) = 2^k (1 + expm1(r)).
+
+    ln(2) is subtracted in two parts (Cody and Waite); expm1(r) = r + r^2 p(r) with a minimax polynomial p.
+    """
+    magic, log2e = _typed(real, 1.5 * 2.0**23, 1.5 * 2.0**52), real(math.log2(math.e))
+    ln2_high, ln2_low = _typed(real, _LN2_32, _LN2_64)
+    coefficients = _typed(real, _EXP_32, _EXP_64)
+
+    @njit(**_FLAGS)
+    def exp_reduction(x):
+        k = (x * log2e + magic) - magic
+        high, low = x - k * ln2_high, k * ln2_low
+        r = high - low
+        return k, high + (r * r * _polynomial(r, coefficients) - low)
+
+    return exp_reduction
+
+
+def exp(x):
+    """e^x; overflows to inf, underflows through the subnormal numbers to 0."""
+    return np.exp(x)
+
+
+@_compiled(exp)
+def _exp(real):
+    """2^k (1 + expm1(r)), scaled in two steps because 2^k alone may be out of range."""
+    low, high = _typed(real, (-104.5, 89.0), (-746.0, 710.0))
+    magic, half, one = _typed(real, 1.5 * 2.0**23, 1.5 * 2.0**52), real(0.5), real(1)
+    reduction = _exp_reduction(real)
+
+    def exp(x):
+        x = low if x < low else x
+        x = high if x > high else x
+        k, q = reduction(x)
+        k1 = (k * half + magic) - magic
+        return (one + q) * _power_of_two(k1) * _power_of_two(k - k1)
+
+    return exp
+
+
+def expm1(x):
+    """e^x - 1, with full relative accuracy near 0."""
+    return np.expm1(x)
+
+
+@_compiled(expm1)
+def _expm1(real):
+    """2 (2^(k-1) expm1(r) + 2^(k-1) - 1/2); the factor 2 stays outside so that 2^(k-1) cannot overflow."""
+    low, high = _typed(real, (-40.0, 89.0), (-60.0, 710.0))
+    half, one, two = real(0.5), real(1), real(2)
+    reduction = _exp_reduction(real)
+
+    def expm1(x):
+        t = low if x < low else x
+        t = high if t > high else t
+        k, q = reduction(t)
+        scale = _power_of_two(k - one)
+        return x if x == 0 else two * (scale * q + (scale - half))
+
+    return expm1
+
+
+# (tanh(r)/r - 1) / r^2 in z = r^2 for |r| <= 5/8
+# relative error 4.4e-9 (float32) and 1.0e-17 (float64)
+_TANH_32 = (
+    -0.3333328,
+    0.13331443,
+    -0.053739727,
+    0.020639123,
+    -0.005705026,
+)
+_TANH_64 = (
+    -0.33333333333332854,
+    0.13333333333262098,
+    -0.05396825393127077,
+    0.02186948757615423,
+    -0.008863221003296347,
+    0.003591989178443308,
+    -0.0014549588987824112,
+    0.0005863166009789036,
+    -0.00022856432222853918,
+    7.714448306832658e-05,
+    -1.607262294176701e-05,
+)
+
+
+def tanh(x):
+    """Hyperbolic tangent, with full relative accuracy near 0; +-1 at infinity."""
+    return np.tanh(x)
+
+
+@_compiled(tanh)
+def _tanh(real):
+    """x + x^3 p(x^2) for |x| <= 5/8 and 1 - 2/(e^(2|x|) + 1) beyond, which is 1 in this precision at the limit."""
+    near, limit, one, two = real(0.625), _typed(real, 10.0, 20.0), real(1), real(2)
+    coefficients = _typed(real, _TANH_32, _TANH_64)
+    reduction = _exp_reduction(real)
+
+    def tanh(x):
+        a = abs(x)
+        z = x * x
+        small = a + a * (z * _polynomial(z, coefficients))
+        k, q = reduction(two * (limit if a > limit else a))
+        scale = _power_of_two(k)
+        large = one - two / (scale * q + (scale + one))
+        return _copy_sign(small if a <= near else large, x)
+
+    return tanh
+
+
+def sigmoid(x):
+    """Logistic function 1/(1 + e^-x)."""
+    t = np.exp(-abs(x))
+    return (1 if x >= 0 else t) / (1 + t)
+
+
+@_compiled(sigmoid)
+def _sigmoid(real):
+    """y = (1/4) / D with D = (1 + e^-x)/4, corrected by the rounding error d of D: y - 4 y^2 d.
+
+    Divided by 4, D does not overflow before the result is subnormal; below the limit the result is 0.
+    """
+    low, high = _typed(real, (-40.0, 89.0), (-60.0, 710.5))
+    zero, quarter, two, four = real(0), real(0.25), real(2), real(4)
+    reduction = _exp_reduction(real)
+
+    def sigmoid(x):
+        t = low if -x < low else -x
+        t = high if t > high else t
+        k, q = reduction(t)
+        scale = _power_of_two(k - two)
+        q = q * scale
+        sum1 = scale + quarter
+        sum2 = sum1 + q
+        d = (quarter - (sum1 - scale)) + (q - (sum2 - sum1))
+        y = quarter / sum2
+        return zero if x < -high else y - y * (four * y * d)
+
+    return sigmoid
+
+
+# (sinh(r)/r - 1) / r^2 in z = r^2 for |r| <= 1
+# relative error 5.2e-11 (float32) and 8.6e-20 (float64)
+_SINH_32 = (
+    0.16666667,
+    0.00833335,
+    0.0001983616,
+    2.8169497e-06,
+)
+_SINH_64 = (
+    0.16666666666666669,
+    0.008333333333333148,
+    0.00019841269841431864,
+    2.755731915707385e-06,
+    2.5052123136456877e-08,
+    1.6057259786775234e-10,
+    7.758748312347914e-13,
+)
+
+
+def sinh(x):
+    """Hyperbolic sine, with full relative accuracy near 0."""
+    return np.sinh(x)
+
+
+@_compiled(sinh)
+def _sinh(real):
+    """x + x^3 p(x^2) for |x| <= 1; h - 1/(4h) with h = exp(|x|)/2 beyond, which overflows only where sinh does."""
+    limit, quarter, one, two = _typed(real, 89.5, 710.6), real(0.25), real(1), real(2)
+    coefficients = _typed(real, _SINH_32, _SINH_64)
+    reduction = _exp_reduction(real)
+
+    def sinh(x):
+        a = abs(x)
+        z = x * x
+        small = a + a * (z * _polynomial(z, coefficients))
+        k, q = reduction(limit if a > limit else a)
+        h = _power_of_two(k - two) * (one + q) * two
+        return _copy_sign(small if a <= one else h - quarter / h, x)
+
+    return sinh
+
+
+def cosh(x):
+    """Hyperbolic cosine."""
+    return np.cosh(x)
+
+
+@_compiled(cosh)
+def _cosh(real):
+    """cosh(x) = h + 1/(4h) with h = exp(|x|)/2, which overflows only where cosh does."""
+    limit, quarter, one, two = _typed(real, 89.5, 710.6), real(0.25), real(1), real(2)
+    reduction = _exp_reduction(real)
+
+    def cosh(x):
+        a = abs(x)
+        k, q = reduction(limit if a > limit else a)
+        h = _power_of_two(k - two) * (one + q) * two
+        return h + quarter / h
+
+    return cosh
+
+
+# (2 atanh(s)/s - 2) / s^2 in z = s^2, s = f/(2 + f), for sqrt(1/2) <= 1 + f <= sqrt(2)
+# relative error 8.1e-10 (float32) and 1.2e-18 (float64)
+_LOG_32 = (
+    0.66666776,
+    0.3997753,
+    0.29872248,
+)
+_LOG_64 = (
+    0.6666666666666735,
+    0.39999999999412916,
+    0.28571428742858856,
+    0.2222219851700911,
+    0.18183567633159117,
+    0.15313956465876136,
+    0.14796981987087768,
+)
+
+
+@functools.cache
+def _log_sum(real):
+    """(f, k) -> k ln(2) + log(1 + f) for sqrt(1/2) <= 1 + f <= sqrt(2), with full relative accuracy near 0.
+
+    With s = f/(2 + f) and R(s) = 2 atanh(s) - 2s the logarithm is 2 atanh(s) = f - (f^2/2 - s (f^2/2 + R/s)): the
+    rounding errors of s and R reach only a small correction of f.
+    """
+    half, two = real(0.5), real(2)
+    ln2_high, ln2_low = _typed(real, _LN2_32, _LN2_64)
+    coefficients = _typed(real, _LOG_32, _LOG_64)
+
+    @njit(**_FLAGS)
+    def log_sum(f, k):
+        s = f / (two + f)
+        z = s * s
+        square = half * f * f
+        return k * ln2_high + (f - (square - (s * (square + z * _polynomial(z, coefficients)) + k * ln2_low)))
+
+    return log_sum
+
+
+def log(x):
+    """Natural logarithm; -inf at 0, NaN below, right for subnormal numbers."""
+    return np.log(x)
+
+
+@_compiled(log)
+def _log(real):
+    """log(m 2^k) = k ln(2) + log(m); a subnormal x is scaled first."""
+    tiny, lift, digits = _typed(real, (2.0**-126, 2.0**25, 25.0), (2.0**-1022, 2.0**54, 54.0))
+    zero, one, inf, nan = real(0), real(1), real(np.inf), real(np.nan)
+    log_sum = _log_sum(real)
+
+    def log(x):
+        subnormal = x < tiny
+        m, k = _split_exponent(x * lift if subnormal else x)
+        y = log_sum(m - one, k - (digits if subnormal else zero))
+        y = y if x < inf else x
+        y = y if x != 0 else -inf
+        return nan if x < 0 else y
+
+    return log
+
+
+def log1p(x):
+    """log(1 + x), with full relative accuracy near 0; -inf at -1, NaN below."""
+    return np.log1p(x)
+
+
+@_compiled(log1p)
+def _log1p(real):
+    """log(1 + x) = k ln(2) + log(1 + f) with 1 + f = (1 + x)/2^k, where f includes the rounding error c of 1 + x."""
+    one, inf, nan = real(1), real(np.inf), real(np.nan)
+    log_sum = _log_sum(real)
+
+    def log1p(x):
+        u = one + x
+        c = x - (u - one) if x < one else one - (u - x)
+        m, k = _split_exponent(u)
+        y = log_sum((m - one) + c * _power_of_two(-k), k)
+        y = y if x < inf and x != 0 else x
+        y = y if x != -one else -inf
+        return nan if x < -one else y
+
+    return log1p
+
+
+# (2 atanh(s)/s - 2) / s^2 in z = s^2, s = t/(2 + t), for 0 <= t <= 1
+# relative error 1.1e-10 (float32) and 1.3e-18 (float64)
+_SOFTPLUS_32 = (
+    0.66666675,
+    0.39998883,
+    0.28616744,
+    0.21428978,
+    0.24296775,
+)
+_SOFTPLUS_64 = (
+    0.6666666666666631,
+    0.40000000000156555,
+    0.2857142854792447,
+    0.22222223966336088,
+    0.18181744010757575,
+    0.15386558785161997,
+    0.133009798628122,
+    0.12106101954620438,
+    0.08339760708258372,
+    0.17019688154277585,
+)
+
+
+def softplus(x):
+    """log(1 + e^x), for every x."""
+    return np.logaddexp(x, 0)
+
+
+@_compiled(softplus)
+def _softplus(real):
+    """max(x, 0) + log(1 + t) with t = exp(-|x|) in [0, 1], which cannot overflow.
+
+    With s = t/(2 + t) the logarithm is 2 atanh(s) = t - s (t - s^2 p(s^2)).
+    """
+    zero, two = real(0), real(2)
+    coefficients = _typed(real, _SOFTPLUS_32, _SOFTPLUS_64)
+
+    def softplus(x):
+        t = exp(-abs(x))
+        s = t / (two + t)
+        z = s * s
+        return (zero if x < zero else x) + (t - s * (t - z * _polynomial(z, coefficients)))
+
+    return softplus
+
+
+# pi/2 in four parts
+_HALF_PI = (
+    1.5707963267341256,
+    6.077100506303966e-11,
+    2.0222662487111665e-21,
+    8.4784276603689e-32,
+)
+
+# (sin(r)/r - 1) / r^2 in z = r^2 for |r| <= pi/4
+# relative error 3.8e-9 (float32) and 3.6e-18 (float64)
+_SIN_32 = (
+    -0.16666655,
+    0.008332158,
+    -0.00019514971,
+)
+_SIN_64 = (
+    -0.1666666666666663,
+    0.008333333333322064,
+    -0.00019841269829544046,
+    2.7557313605070606e-06,
+    -2.505074512832927e-08,
+    1.5896072989728305e-10,
+)
+
+# (cos(r) - 1 + r^2/2) / r^4 in z = r^2 for |r| <= pi/4
+# relative error 1.2e-10 (float32) and 5.6e-20 (float64)
+_COS_32 = (
+    0.041666646,
+    -0.0013887313,
+    2.4432804e-05,
+)
+_COS_64 = (
+    0.041666666666666595,
+    -0.0013888888888872978,
+    2.4801587288801695e-05,
+    -2.7557314164460804e-07,
+    2.087569877516982e-09,
+    -1.1358427024315236e-11,
+)
+
+
+@functools.cache
+def _sin_cos(real):
+    """x -> (sin(r), cos(r), m) with x = r + k pi/2, k integral, |r| <= pi/4 and m = k modulo 4, one of -2 ... 2.
+
+    k pi/2 is subtracted in double precision and in four parts; the first three products are exact for |k| < 2^20,
+    so that r keeps its relative accuracy next to a multiple of pi/2.  Where nothing of r is left, it is bounded.
+    """
+    magic, two_over_pi, limit = 1.5 * 2.0**52, 2 / math.pi, 0.79
+    a, b, c, d = _HALF_PI
+    sin_coefficients, cos_coefficients = _typed(real, _SIN_32, _SIN_64), _typed(real, _COS_32, _COS_64)
+    one, half, four = real(1), real(0.5), real(4)
+
+    @njit(**_FLAGS)
+    def sin_cos(x):
+        wide = np.float64(x)
+        k = (wide * two_over_pi + magic) - magic
+        m = k - four * ((k * 0.25 + magic) - magic)
+        wide = ((wide - k * a) - k * b) - (k * c + k * d)
+        wide = -limit if wide < -limit else wide
+        wide = limit if wide > limit else wide
+        r = real(wide)
+        z = r * r
+        sin_r = r + r * (z * _polynomial(z, sin_coefficients))
+        cos_r = one - (half * z - z * z * _polynomial(z, cos_coefficients))
+        return sin_r, cos_r, real(m)
+
+    return sin_cos
+
+
+def sin(x):
+    """Sine; NaN at infinity."""
+    return np.sin(x)
+
+
+@_compiled(sin)
+def _sin(real):
+    """sin(r + m pi/2) is sin(r), cos(r), -sin(r) or -cos(r)."""
+    one = real(1)
+    sin_cos = _sin_cos(real)
+
+    def sin(x):
+        sin_r, cos_r, m = sin_cos(x)
+        y = m * cos_r if abs(m) == one else (one - abs(m)) * sin_r
+        return x if x == 0 else y
+
+    return sin
+
+
+def cos(x):
+    """Cosine; NaN at infinity."""
+    return np.cos(x)
+
+
+@_compiled(cos)
+def _cos(real):
+    """cos(r + m pi/2) is cos(r), -sin(r), -cos(r) or sin(r)."""
+    one = real(1)
+    sin_cos = _sin_cos(real)
+
+    def cos(x):
+        sin_r, cos_r, m = sin_cos(x)
+        return -m * sin_r if abs(m) == one else (one - abs(m)) * cos_r
+
+    return cos
+
+
+# erf(r)/r - 1 in z = r^2 for |r| <= 1/2
+# relative error 1.4e-9 (float32) and 3.9e-18 (float64)
+_ERF_32 = (
+    0.12837917,
+    -0.37612608,
+    0.112828225,
+    -0.026757184,
+    0.0047179903,
+)
+_ERF_64 = (
+    0.12837916709551256,
+    -0.37612638903183465,
+    0.11283791670924813,
+    -0.02686617063271574,
+    0.005223977370326539,
+    -0.0008548297524464964,
+    0.00012053324318751822,
+    -1.4845583895635687e-05,
+    1.4723217159602895e-06,
+)
+
+# -log(erfc(a)) / a for 1/2 <= a <= 4 (float32) or 6 (float64), relative to erf
+# relative error 4.8e-10 (float32) and 1.5e-18 (float64)
+_LOG_ERFC_32 = (
+    1.1283888,
+    0.6365376,
+    0.10307216,
+    -0.019730553,
+    0.0005119105,
+    0.0011927315,
+    -0.00043494883,
+    7.295867e-05,
+    -5.0682465e-06,
+)
+_LOG_ERFC_64 = (
+    1.128379167244259,
+    0.6366197699167716,
+    0.10277262188336313,
+    -0.019128532820025686,
+    -0.00020892589224078537,
+    0.0016956069986519189,
+    -0.0005891628488609271,
+    2.4804872873365928e-05,
+    6.517308687638699e-05,
+    -2.957900290545769e-05,
+    2.4154142025305457e-06,
+    4.264763749880496e-06,
+    -3.0865573832463815e-06,
+    1.283839588145304e-06,
+    -3.856965499517222e-07,
+    8.847964443646475e-08,
+    -1.5668871166395488e-08,
+    2.1177732210638855e-09,
+    -2.118348619318391e-10,
+    1.4798224720962885e-11,
+    -6.447142411378118e-13,
+    1.3183727878669791e-14,
+)
+
+
+def erf(x):
+    """Error function, with full relative accuracy near 0."""
+    return np.float32(math.erf(x)) if isinstance(x, np.float32) else math.erf(x)
+
+
+@_compiled(erf)
+def _erf(real):
+    """x + x p(x^2) for |x| <= 1/2; beyond, -expm1(-a g(a)) with a polynomial g(a) for -log(erfc(a))/a."""
+    limit, half, one = _typed(real, 4.0, 6.0), real(0.5), real(1)
+    coefficients, log_coefficients = _typed(real, _ERF_32, _ERF_64), _typed(real, _LOG_ERFC_32, _LOG_ERFC_64)
+    reduction = _exp_reduction(real)
+
+    def erf(x):
+        a = abs(x)
+        small = a + a * _polynomial(x * x, coefficients)
+        b = limit if a > limit else a
+        k, q = reduction(-b * _polynomial(b, log_coefficients))
+        scale = _power_of_two(k)
+        large = (one - scale) - scale * q
+        return _copy_sign(small if a <= half else large, x)
+
+    return erf
