@@ -1,0 +1,46 @@
+"""Python identifiers for the quantities of a network: readable, distinct, and never a word that means something else.
+
+Names in a specification are ASCII letters, digits and underscores (:mod:`derive.language.names`); the core adds ``∂``
+for derivatives and ``Σ`` for anonymous sums.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Iterable
+
+#: What kernels use besides the quantities of the network.
+KERNEL_WORDS = frozenset(
+    "np numba math njit real zero one two three four half quarter count samples total theta weights inputs targets "
+    "constants values gradient xlogy exp log log1p expm1 tanh sigmoid softplus sin cos sinh cosh erf sqrt sign equal "
+    "forward losses backward allocate".split()
+)
+_RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+_SPELLED = {"∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_"}
+
+
+def spell(name: str) -> str:
+    """A name in ASCII: ``∂z2`` is ``d_z2`` and ``Σ1`` is ``sum1``."""
+    for sign, spelling in _SPELLED.items():
+        name = name.replace(sign, spelling)
+    return name
+
+
+class Identifiers:
+    """Hands out identifiers; no two the same."""
+
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        self._taken = set(_RESERVED) | set(reserved)
+
+    def new(self, name: str) -> str:
+        """An identifier as close to ``name`` as possible: with underscores behind it where it is taken."""
+        spelled = spell(name)
+        while spelled in self._taken:
+            spelled += "_"
+        self._taken.add(spelled)
+        return spelled
+
+    def scope(self) -> Identifiers:
+        """For names inside one function: they avoid all names handed out so far."""
+        return Identifiers(self._taken)

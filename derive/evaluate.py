@@ -1,0 +1,186 @@
+"""A plain interpreter of equations in high precision: slow, simple, and the oracle of everything fast.
+
+Numbers are mpmath's, 50 digits, real or complex (for the complex step).  Every equation is carried out exactly as it
+is written, one scalar after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
+from typing import Any
+
+import mpmath
+import sympy
+
+from derive.expressions import Access, Cases, Equal, Index
+from derive.functions import Formula
+from derive.network import Equation, Network, Numbers, Scan, Tensor
+
+DIGITS = 50
+context = mpmath.MPContext()
+context.dps = DIGITS
+
+Number = Any  # mpf or mpc
+Point = tuple[int, ...]
+Array = dict[Point, Number]
+Values = dict[str, Array]
+Environment = Mapping[Index, int]
+Compiled = Callable[[Environment, Values], Number]
+
+
+def sign(z: Number) -> Number:
+    """The sign of the real part, 0 at 0."""
+    return context.mpf((z.real > 0) - (z.real < 0))
+
+
+_FUNCTIONS: dict[type, Callable[[Number], Number]] = {
+    sympy.exp: context.exp,
+    sympy.log: context.log,
+    sympy.sin: context.sin,
+    sympy.cos: context.cos,
+    sympy.sinh: context.sinh,
+    sympy.cosh: context.cosh,
+    sympy.tanh: context.tanh,
+    sympy.erf: context.erf,
+    sympy.sign: sign,
+    sympy.Abs: lambda z: z * sign(z),
+}
+
+
+def number(value: sympy.Expr | float) -> Number:
+    """A SymPy number in working precision."""
+    if isinstance(value, sympy.Rational):
+        return context.mpf(value.p) / value.q
+    return context.mpf(sympy.sympify(value).evalf(DIGITS + 10)._mpf_)
+
+
+def compile_scalar(expression: sympy.Expr) -> Compiled:
+    """A function of index values and tensors that computes a scalar body."""
+    if expression.is_number:
+        constant = number(expression)
+        return lambda env, values: constant
+    if isinstance(expression, Access):
+        return _compile_access(expression)
+    if expression.is_Symbol:
+        return lambda env, values: context.mpf(env[expression])
+    if isinstance(expression, Formula):
+        return compile_scalar(expression.expanded())
+    arguments = [compile_scalar(a) for a in expression.args]
+    if isinstance(expression, Cases):
+        condition, positive, otherwise = arguments
+        return lambda env, values: (positive if condition(env, values).real > 0 else otherwise)(env, values)
+    if isinstance(expression, Equal):
+        left, right = arguments
+        return lambda env, values: context.mpf(left(env, values) == right(env, values))
+    if expression.is_Add:
+        return lambda env, values: context.fsum(a(env, values) for a in arguments)
+    if expression.is_Mul:
+        return lambda env, values: context.fprod(a(env, values) for a in arguments)
+    if expression.is_Pow:
+        base, exponent = arguments
+        if expression.exp.is_Integer:
+            power = int(expression.exp)
+            return lambda env, values: base(env, values) ** power
+        return lambda env, values: context.power(base(env, values), exponent(env, values))
+    function = _FUNCTIONS.get(expression.func)
+    if function is None:
+        raise NotImplementedError(f"no arithmetic for {expression.func.__name__}")
+    (argument,) = arguments
+    return lambda env, values: function(argument(env, values))
+
+
+def _compile_access(access: Access) -> Compiled:
+    name = access.tensor
+    indices = [_compile_index(i) for i in access.indices]
+
+    def read(env: Environment, values: Values) -> Number:
+        return values[name][tuple(i(env) for i in indices)]
+
+    return read
+
+
+def _compile_index(expression: sympy.Expr) -> Callable[[Environment], int]:
+    if expression.is_Symbol:
+        return lambda env: env[expression]
+    symbols = sorted(expression.free_symbols, key=str)
+    constant = int(expression.subs(dict.fromkeys(symbols, 0)))
+    slopes = [(s, int(expression.coeff(s))) for s in symbols]
+    return lambda env: constant + sum(slope * env[s] for s, slope in slopes)
+
+
+def _points(indices: Iterable[Index], equation: Equation) -> Iterable[dict[Index, int]]:
+    indices = tuple(indices)
+    spans = [range(equation.ranges[s][0], equation.ranges[s][1] + 1) for s in indices]
+    return (dict(zip(indices, point, strict=True)) for point in product(*spans))
+
+
+def carry_out(equation: Equation, values: Values, fixed: Mapping[Index, int] | None = None) -> None:
+    """Compute one equation for all values of its indices (but those in ``fixed``) and store the results."""
+    fixed = dict(fixed or {})
+    body = compile_scalar(equation.body)
+    target = values.setdefault(equation.lhs.tensor, {})
+    places = [_compile_index(i) for i in equation.lhs.indices]
+    for outer in _points([s for s in equation.free if s not in fixed], equation):
+        env = {**outer, **fixed}
+        if equation.reduce:
+            terms = [body({**env, **inner}, values) for inner in _points(equation.reduce, equation)]
+            result = context.fsum(terms) if equation.kind == "sum" else max(terms, key=lambda v: v.real)
+        else:
+            result = body(env, values)
+        place = tuple(i(env) for i in places)
+        target[place] = target[place] + result if equation.accumulate else result
+
+
+def run(steps: Iterable[Equation | Scan], values: Values, tensors: Mapping[str, Tensor]) -> Values:
+    """Carry out equations in order, adding to ``values``; tensors that are added to or recur start at zero."""
+    steps = tuple(steps)
+    for step in steps:
+        for eq in step.equations if isinstance(step, Scan) else (step,):
+            tensor = tensors[eq.lhs.tensor]
+            if eq.accumulate or tensor.first:
+                values.setdefault(tensor.name, dict.fromkeys((_point(e) for e in tensor.elements()), context.zero))
+    for step in steps:
+        if isinstance(step, Equation):
+            carry_out(step, values)
+            continue
+        times = range(step.first, step.last + 1)
+        for t in reversed(times) if step.backward else times:
+            for eq in step.equations:
+                carry_out(eq, values, {step.index: t})
+    return values
+
+
+def _point(element: Access) -> Point:
+    return tuple(int(i) for i in element.indices)
+
+
+def array(numbers: Numbers, tensor: Tensor) -> Array:
+    """Nested lists as an array in working precision."""
+
+    def item(point: Point) -> Number:
+        value: Any = numbers
+        for i in point:
+            value = value[i - 1]
+        return number(value)
+
+    return {_point(e): item(_point(e)) for e in tensor.elements()}
+
+
+def nested(values: Array, tensor: Tensor) -> Any:
+    """An array as nested lists of Python floats, or a float for a scalar."""
+
+    def walk(prefix: Point) -> Any:
+        d = len(prefix)
+        if d == len(tensor.shape):
+            return float(values[prefix].real)
+        return [walk((*prefix, i)) for i in range(tensor.start(d), tensor.start(d) + tensor.shape[d])]
+
+    return walk(())
+
+
+def forward(network: Network, values: Values) -> Values:
+    """All values of the network, from inputs, targets, weights and constants."""
+    for name, numbers in network.constants.items():
+        values.setdefault(name, array(numbers, network.tensors[name]))
+    return run(network.equations, values, network.tensors)

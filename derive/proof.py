@@ -1,0 +1,171 @@
+"""The proof: no formula is printed before forms of it that were found in different ways agree.
+
+At random points, in 50-digit arithmetic, the derivative equations are compared with
+
+* the **complex step** Im L(w + ih)/h and the **central difference** (L(w + h) − L(w − h))/2h of the forward
+  equations, which know nothing of the calculus (Squire and Trapp 1998);
+* for small networks, for every weight: the closed form in named quantities, the same **expanded** to inputs and
+  weights, and SymPy's own **direct derivative** of the loss composed into one scalar.
+
+Formulas in index notation hold for any width; a wide network is proved at narrow sizes (:mod:`derive.shrink`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sympy
+
+from derive.diagnostics import SpecError
+from derive.evaluate import Number, Values, compile_scalar, context, forward, run
+from derive.expressions import Access
+from derive.functions import Formula
+from derive.gradient import Sweep, adjoint_name, sweep
+from derive.network import Network, Tensor
+from derive.scalars import Scalars, is_small
+from derive.shrink import shrink
+
+POINTS = 2
+ATTEMPTS = 40
+PROBED_WEIGHTS = 60  # elements perturbed one by one at each point; beyond, a fixed random choice of them
+COMPOSED_SIZE = 1500  # symbols; longer composed losses are not differentiated directly
+STEP = context.mpf("1e-16")
+TOLERANCES = {"complex step": "1e-30", "central difference": "1e-24"}
+EXACT = "1e-38"
+
+
+class ProofError(Exception):
+    """Two forms of a derivative disagree: a mistake in derive itself."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: of what, at how many points, and the largest relative difference found."""
+
+    name: str
+    comparisons: int
+    error: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        return self.error <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All comparisons made; ``sizes`` tells whether they were made at narrow sizes."""
+
+    checks: tuple[Check, ...]
+    points: int
+    narrow: bool
+
+
+def prove(network: Network, swept: Sweep, scalars: Scalars) -> Proof:
+    """Compare all forms; raises :class:`ProofError` where they differ and :class:`SpecError` where no point serves."""
+    narrow = network if is_small(network) else shrink(network)
+    if narrow is not network:
+        swept = sweep(narrow)
+        scalars = Scalars(narrow, swept)
+    chance = random.Random(20260101)
+    found: dict[str, list[Number]] = {}
+    forms = list(_closed_forms(narrow, swept, scalars))
+    for _ in range(POINTS):
+        data, values = _point(narrow, swept, chance)
+        for name, weight, derivative in _perturbed(narrow, data, chance):
+            found.setdefault(name, []).append(_difference(derivative, _gradient(values, weight)))
+        for name, weight, form in forms:
+            found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
+    checks = tuple(
+        Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT))) for name, errors in found.items()
+    )
+    for check in checks:
+        if not check.holds:
+            raise ProofError(f"the {check.name} differs from the derived gradient by {check.error:.2g}")
+    return Proof(checks, POINTS, narrow is not network)
+
+
+def _gradient(values: Values, weight: Access) -> Number:
+    return values[adjoint_name(weight.tensor)][tuple(int(i) for i in weight.indices)]
+
+
+def _difference(one: Number, other: Number) -> Number:
+    return abs(one - other) / max(context.one, abs(one), abs(other))
+
+
+def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Values, Values]:
+    """Random data and weights at which the loss is a real number, with all values and derivatives there."""
+    for attempt in range(ATTEMPTS):
+        data = {
+            t.name: _draw(t, network, chance, positive=attempt % 2 == 1)
+            for t in network.tensors.values()
+            if t.role in ("input", "target", "weight")
+        }
+        try:
+            values = forward(network, dict(data))
+            run(swept.equations, values, {**network.tensors, **swept.tensors})
+        except (ZeroDivisionError, ValueError, OverflowError):
+            continue
+        if all(context.isfinite(v) and not v.imag for array in values.values() for v in array.values()):
+            return data, values
+    raise SpecError(
+        "no point was found at which the loss has a real value",
+        None,
+        "",
+        "look for a logarithm or a root of something negative, or a division by zero",
+    )
+
+
+def _draw(tensor: Tensor, network: Network, chance: random.Random, positive: bool) -> dict[tuple[int, ...], Number]:
+    """Random numbers for a tensor; targets of which facts are declared are probabilities."""
+    facts = [f for f in network.facts if f.tensor == tensor.name]
+    points = [tuple(int(i) for i in e.indices) for e in tensor.elements()]
+    low = 0.05 if facts or positive else -1.0
+    numbers = {p: context.mpf(chance.uniform(low, 0.95)) for p in points}
+    if any(f.reduce for f in facts):
+        total = context.fsum(numbers.values())
+        numbers = {p: v / total for p, v in numbers.items()}
+    return numbers
+
+
+def _perturbed(network: Network, data: Values, chance: random.Random) -> Iterator[tuple[str, Access, Number]]:
+    """Derivatives of the forward equations along single weights, by the complex step and by central differences."""
+    elements = [e for w in network.weights for e in w.elements()]
+    if len(elements) > PROBED_WEIGHTS:
+        first = [next(iter(w.elements())) for w in network.weights]
+        elements = first + chance.sample(elements, max(1, PROBED_WEIGHTS - len(first)))
+
+    def loss(element: Access, shift: Number) -> Number:
+        point = tuple(int(i) for i in element.indices)
+        moved = {**data, element.tensor: {**data[element.tensor], point: data[element.tensor][point] + shift}}
+        return forward(network, moved)[network.loss][()]
+
+    for element in elements:
+        yield "complex step", element, loss(element, context.mpc(0, STEP)).imag / STEP
+    for element in elements[: PROBED_WEIGHTS // 2]:
+        yield "central difference", element, (loss(element, STEP) - loss(element, -STEP)).real / (2 * STEP)
+
+
+def _closed_forms(network: Network, swept: Sweep, scalars: Scalars):  # type: ignore[no-untyped-def]
+    """Per-weight formulas of a small network, compiled: named, expanded, and differentiated directly."""
+    if not is_small(network):
+        return
+    for weight in (e for w in network.weights for e in w.elements()):
+        yield "closed form per weight", weight, compile_scalar(scalars.gradient(weight))
+    loss = Access(network.loss)
+    if scalars.size(loss) > COMPOSED_SIZE:
+        return
+    composed = _plain(scalars.expanded(loss))
+    for weight in (e for w in network.weights for e in w.elements()):
+        adjoint = Access(adjoint_name(weight.tensor), *weight.indices)
+        yield "expanded form", weight, compile_scalar(scalars.expanded(adjoint))
+        symbol = sympy.Dummy(real=True)
+        direct = composed.xreplace({weight: symbol}).diff(symbol).xreplace({symbol: weight})
+        yield "direct derivative", weight, compile_scalar(direct.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0)))
+
+
+def _plain(expression: sympy.Expr) -> sympy.Expr:
+    """Formulas written out, so that the direct derivative owes nothing to their derived derivatives."""
+    return expression.replace(lambda e: isinstance(e, Formula), lambda e: e.expanded())

@@ -1,0 +1,139 @@
+"""Single elements of a network: definitions and derivatives with every index a number and every sum written out.
+
+Three depths of a closed form meet here: the equations in indices (:mod:`derive.gradient`) put in give
+
+* :meth:`Scalars.gradient`: ∂L/∂w in quantities that have a name, ``Δ w5 i1``;
+* :meth:`Scalars.expanded`: the same down to inputs, targets and weights alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import sympy
+
+from derive.expressions import Access, Index, accesses, rename
+from derive.functions import maximum
+from derive.gradient import Sweep, adjoint_name
+from derive.network import Equation, Network, Tensor
+
+
+class Scalars:
+    """Element-level view of a network and its derivatives."""
+
+    def __init__(self, network: Network, sweep: Sweep) -> None:
+        self.network = network
+        self.sweep = sweep
+        self.tensors: dict[str, Tensor] = {**network.tensors, **sweep.tensors}
+        self._by_tensor: dict[str, list[Equation]] = {}
+        for eq in _flatten(network, sweep):
+            self._by_tensor.setdefault(eq.lhs.tensor, []).append(eq)
+        self._definitions: dict[Access, sympy.Expr] = {}
+        self._expanded: dict[Access, sympy.Expr] = {}
+
+    def definition(self, element: Access) -> sympy.Expr | None:
+        """The right side for one element, anonymous sums written out; ``None`` for data, weights and constants."""
+        tensor = self.tensors[element.tensor]
+        if tensor.role not in ("value", "adjoint"):
+            return None
+        if element not in self._definitions:
+            self._definitions[element] = sympy.Add(*(self._terms(element)))
+        return self._definitions[element]
+
+    def _terms(self, element: Access) -> Iterator[sympy.Expr]:
+        for eq in self._by_tensor.get(element.tensor, ()):
+            for binding in self._bindings(eq, element):
+                yield self._write_out(eq, binding)
+
+    def _bindings(self, eq: Equation, element: Access) -> Iterator[dict[Index, sympy.Expr]]:
+        """The index values for which an equation speaks of this element."""
+        binding: dict[Index, sympy.Expr] = {}
+        affine = False
+        for mine, wanted in zip(eq.lhs.indices, element.indices, strict=True):
+            if mine.is_Symbol:
+                first, last = eq.ranges[mine]
+                if not first <= wanted <= last or binding.get(mine, wanted) != wanted:
+                    return
+                binding[mine] = wanted
+            elif mine.is_Integer:
+                if mine != wanted:
+                    return
+            else:
+                affine = True
+        loose = [s for s in eq.ranges if s not in binding and s not in eq.reduce]
+        if not affine and not loose:
+            yield binding
+            return
+        for point in product(*(range(eq.ranges[s][0], eq.ranges[s][1] + 1) for s in loose)):
+            full = {**binding, **dict(zip(loose, map(sympy.Integer, point), strict=True))}
+            if rename(eq.lhs, full) == element:
+                yield full
+
+    def _write_out(self, eq: Equation, binding: dict[Index, sympy.Expr]) -> sympy.Expr:
+        spans = [range(eq.ranges[s][0], eq.ranges[s][1] + 1) for s in eq.reduce]
+        terms = []
+        for point in product(*spans):
+            inner = dict(zip(eq.reduce, map(sympy.Integer, point), strict=True))
+            terms.append(self.named(rename(eq.body, {**binding, **inner})))
+        if eq.kind == "sum":
+            return sympy.Add(*terms)
+        largest = terms[-1]
+        for term in reversed(terms[:-1]):
+            largest = maximum(term, largest)
+        return largest
+
+    def named(self, expression: sympy.Expr) -> sympy.Expr:
+        """Anonymous sums in an expression written out."""
+        anonymous = [a for a in accesses(expression) if self.tensors[a.tensor].anonymous]
+        return expression.xreplace({a: self.definition(a) for a in anonymous})
+
+    def gradient(self, weight: Access) -> sympy.Expr:
+        """∂L/∂weight in named quantities: values, δs, weights."""
+        result = self.definition(adjoint(weight))
+        return sympy.Integer(0) if result is None else result
+
+    def expanded(self, element: Access) -> sympy.Expr:
+        """An element down to inputs, targets, weights and constants alone."""
+        if element not in self._expanded:
+            definition = self.definition(element)
+            if definition is None:
+                return element
+            self._expanded[element] = self.expand(definition)
+        return self._expanded[element]
+
+    def expand(self, expression: sympy.Expr) -> sympy.Expr:
+        """An expression with every named value replaced by what it is made of."""
+        return expression.xreplace({a: self.expanded(a) for a in accesses(expression)})
+
+    def size(self, element: Access, limit: int = 10_000) -> int:
+        """About how many symbols the expanded element has, without expanding it; stops counting at ``limit``."""
+        memo: dict[Access, int] = {}
+
+        def count(e: Access) -> int:
+            if e not in memo:
+                definition = self.definition(e)
+                memo[e] = 1
+                if definition is not None:
+                    total = sum(count(a) * definition.count(a) for a in accesses(definition))
+                    memo[e] = min(limit, max(1, int(total)))
+            return memo[e]
+
+        return count(element)
+
+
+def adjoint(element: Access) -> Access:
+    """∂L/∂element as an access."""
+    return Access(adjoint_name(element.tensor), *element.indices)
+
+
+def is_small(network: Network, limit: int = 40) -> bool:
+    """Whether every single weight can be shown: at most ``limit`` weights, and no long sums."""
+    return sum(t.size for t in network.weights) <= limit and all(
+        t.size <= 4 * limit for t in network.tensors.values()
+    )
+
+
+def _flatten(network: Network, sweep: Sweep) -> Iterator[Equation]:
+    for step in (*network.equations, *sweep.equations):
+        yield from [step] if isinstance(step, Equation) else step.equations
