@@ -85,7 +85,7 @@ def _join(first: Node, second: Node) -> Loop | None:
         return None
     if first.index is not SAMPLE and _is_leaf(first) != _is_leaf(second):
         return None  # a sum inside would keep the other statements from SIMD instructions
-    if first.index is not SAMPLE and not (_is_leaf(first) or _is_perfect(first) and _is_perfect(second)):
+    if first.index is not SAMPLE and not (_is_leaf(first) or (_is_perfect(first) and _is_perfect(second))):
         return None
     if _uses(second, first.index) and first.index is not second.index:
         return None

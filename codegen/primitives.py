@@ -173,7 +173,9 @@ def small(expression: sympy.Expr) -> sympy.Expr:
         for term in sorted(total.args, key=sort_key):
             factor, rest = term.as_coeff_Mul()
             if exponent(rest) is not None and factor == -number:
-                return factor * Expm1(rest.args[0]) + sympy.Add(*(t for t in total.args if t != term and not t.is_number))
+                return factor * Expm1(rest.args[0]) + sympy.Add(
+                    *(t for t in total.args if t != term and not t.is_number)
+                )
         return total
 
     return expression.replace(sympy.log, log1p).replace(lambda e: e.is_Add, expm1)

@@ -55,9 +55,7 @@ def schedule(program: Program, outputs: Iterable[str], loss: str) -> Schedule:
     forward, losses, backward = (tuple(k) for k in kernels)
     kept_arrays = [t for t in builder.tensors if t in kept and builder.is_intermediate(t)]
     arrays = tuple(t for t in own if t not in scalars)
-    return Schedule(
-        forward, losses, backward, builder.tensors, builder.kinds, (*arrays, *kept_arrays), scalars
-    )
+    return Schedule(forward, losses, backward, builder.tensors, builder.kinds, (*arrays, *kept_arrays), scalars)
 
 
 def _ancestors(program: Program, outputs: Iterable[str]) -> set[str]:
@@ -111,12 +109,14 @@ class _Builder:
         """The nodes of one kernel; with ``loss``, the sum of that tensor over the samples is the last of them."""
         groups = [list(g) for _, g in groupby(lines, key=lambda line: id(line.scan) if line.scan else id(line))]
         groups.sort(key=lambda g: max(self.kinds[line.equation.lhs.tensor] for line in g))
-        nodes = self.cleared([line.equation for g in groups for line in g])
+        once, each = self.cleared([line.equation for g in groups for line in g]), []
         for group in groups:
-            nodes += self.recurrence(group) if group[0].scan else self.line(group[0])
+            plain = self.kinds[group[0].equation.lhs.tensor] is Kind.PLAIN
+            target = once if plain else each
+            target += self.recurrence(group) if group[0].scan else self.line(group[0], once)
         if loss is not None:
-            nodes += self.summed(Equation(Access(TOTAL), Access(loss)), (), ())
-        return fuse(nodes)
+            each += self.summed(Equation(Access(TOTAL), Access(loss)), (), (), once)
+        return fuse(once + each)
 
     def cleared(self, equations: list[Equation]) -> list[Node]:
         """Tensors that are added to, or not defined everywhere, start at zero."""
@@ -135,19 +135,21 @@ class _Builder:
         """A loop over time around the equations of a recurrence."""
         scan = group[0].scan
         assert scan is not None
-        body = [node for line in group for node in self.line(line, (scan.index,))]
+        body: list[Node] = []
+        for line in group:
+            body += self.line(line, body, (scan.index,))
         return [Loop(scan.index, (scan.first, scan.last), tuple(body), scan.backward)]
 
-    def line(self, line: Line, fixed: tuple[Index, ...] = ()) -> list[Node]:
-        """One equation."""
+    def line(self, line: Line, before: list[Node], fixed: tuple[Index, ...] = ()) -> list[Node]:
+        """One equation; what must be there before its loop over the samples is added to ``before``."""
         eq, notes = line.equation, (line.note,)
         kind = self.kinds[eq.lhs.tensor]
         if kind is Kind.SUMMED:
-            return self.summed(eq, fixed, notes)
+            return self.summed(eq, fixed, notes, before)
         eq = replace(eq, lhs=self.sampled(eq.lhs), body=self.sampled(eq.body))
         return self.product(eq, fixed, notes) or nest(eq, self.ranges(eq), fixed, notes)
 
-    def summed(self, eq: Equation, fixed: tuple[Index, ...], notes: tuple[str, ...]) -> list[Node]:
+    def summed(self, eq: Equation, fixed: tuple[Index, ...], notes: tuple[str, ...], before: list[Node]) -> list[Node]:
         """An equation whose left side is summed over the samples, term by term."""
         terms = split(eq.body, self.kinds)
         once = SAMPLES * terms[Kind.PLAIN] + terms[Kind.SUMMED]
@@ -159,10 +161,11 @@ class _Builder:
         if nodes:
             rest = replace(eq, body=once, accumulate=True)
             return nodes + (nest(rest, self.ranges(eq), fixed, notes) if once != 0 else [])
-        if not eq.accumulate:
-            nodes = [Clear(eq.lhs.tensor)] if once == 0 else nest(replace(eq, body=once), self.ranges(eq), fixed, notes)
+        start = nest(replace(eq, body=once), self.ranges(eq), fixed, notes)
+        if not eq.accumulate and (once == 0 or terms[Kind.SUMMED] == 0):
+            before += [Clear(eq.lhs.tensor)] if once == 0 else start
         elif once != 0:
-            nodes = nest(replace(eq, body=once), self.ranges(eq), fixed, notes)
+            nodes = start
         return nodes + nest(replace(over_samples, accumulate=True), self.ranges(eq), fixed, notes)
 
     def sampled(self, expression: sympy.Expr) -> sympy.Expr:
@@ -202,7 +205,9 @@ class _Builder:
         """A factor of a product as an access; what is more than an access is stored first."""
         if isinstance(value, Access):
             return value
-        access = Access(f"⟨{eq.lhs.tensor}", *(i for i in indices if i is SAMPLE), *(i for i in indices if i is not SAMPLE))
+        access = Access(
+            f"⟨{eq.lhs.tensor}", *(i for i in indices if i is SAMPLE), *(i for i in indices if i is not SAMPLE)
+        )
         own = tuple(i for i in access.indices if i is not SAMPLE)
         shape = tuple(eq.ranges[i][1] - eq.ranges[i][0] + 1 for i in own)
         first = tuple(eq.ranges[i][0] for i in own)

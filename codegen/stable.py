@@ -17,7 +17,7 @@ from dataclasses import replace
 import sympy
 
 from codegen import primitives
-from codegen.program import Line, Program, definitions, inlined, is_plain
+from codegen.program import Program, definitions, inlined, is_plain
 from derive.expressions import Access, Equal, index_symbols
 from derive.network import Equation, Tensor
 from derive.tidy import Kernel, match
@@ -60,20 +60,23 @@ def attained(program: Program) -> Program:
         terms = Access(f"⟨{eq.lhs.tensor}", *eq.free, *eq.reduce)
         kernel = Kernel(Equal(eq.body, eq.lhs), frozenset({*eq.free, *eq.reduce}), Equal(terms, eq.lhs))
         program = program.insert_before(
-            position - 1, replace(line, equation=Equation(terms, eq.body, eq.ranges), remark="its terms"), _tensor_for(terms, eq)
+            position - 1,
+            replace(line, equation=Equation(terms, eq.body, eq.ranges), remark="its terms"),
+            _tensor_for(terms, eq),
         )
-        program = program.replace_forward(position, line.with_body(terms)).map(lambda body, k=kernel: _reuse(body, k))
+        program = _reuse_program(program.replace_forward(position, line.with_body(terms)), kernel)
         position += 1
     return program
 
 
-def _reuse(body: sympy.Expr, kernel: Kernel) -> sympy.Expr:
-    found = {}
-    for atom in body.atoms(Equal):
-        binding = match(kernel, atom)
-        if binding is not None:
-            found[atom] = kernel.value.xreplace(binding)
-    return body.xreplace(found)
+def _reuse_program(program: Program, kernel: Kernel) -> Program:
+    """Every occurrence of the kernel's pattern, under whatever indices, as its value."""
+
+    def reuse(body: sympy.Expr) -> sympy.Expr:
+        bindings = {atom: match(kernel, atom) for atom in body.atoms(type(kernel.pattern))}
+        return body.xreplace({atom: kernel.value.xreplace(b) for atom, b in bindings.items() if b is not None})
+
+    return program.map(reuse)
 
 
 def _tensor_for(access: Access, eq: Equation) -> Tensor:
@@ -102,21 +105,31 @@ def logarithm(program: Program) -> Program:
 
 
 def shift(program: Program) -> Program:
-    """Sums of exponentials are held relative to their largest term."""
+    """Sums of exponentials are held relative to their largest term; terms that are read again are stored."""
     position = 0
     while position < len(program.forward):
         line = program.forward[position]
         eq = line.equation
         power = _shiftable(eq)
-        if power is not None and is_plain(eq) and any(_divides_or_logs(o.equation.body, eq.lhs.tensor) for o in program.lines):
-            u = power.args[0]
-            largest = Access(f"⌈{eq.lhs.tensor}", *eq.lhs.indices)
-            maximum = Equation(largest, u, eq.ranges, eq.reduce, "max")
-            program = program.map(lambda body, name=eq.lhs.tensor: _unshifted(body, name))
-            relative = replace(eq, body=eq.body.xreplace({power: sympy.exp(u - largest)}))
-            held = replace(line, equation=relative, remark="relative to its largest term")
-            program = program.replace_forward(position, held)
-            program = program.insert_before(position, replace(line, equation=maximum, remark="the largest exponent"), _tensor_for(largest, eq))
+        position += 1
+        if power is None or not is_plain(eq):
+            continue
+        if not any(_divides_or_logs(other.equation.body, eq.lhs.tensor) for other in program.lines):
+            continue
+        largest = Access(f"⌈{eq.lhs.tensor}", *eq.lhs.indices)
+        exponent = power.args[0]
+        term = sympy.exp(exponent - largest)
+        held = replace(line.with_body(eq.body.xreplace({power: term})), remark="relative to its largest term")
+        maximum = replace(
+            line, equation=Equation(largest, exponent, eq.ranges, eq.reduce, "max"), remark="the largest exponent"
+        )
+        program = _unshifted_program(program, eq.lhs.tensor).replace_forward(position - 1, held)
+        program = program.insert_before(position - 1, maximum, _tensor_for(largest, eq))
+        stored = Access(f"⟨{eq.lhs.tensor}", *eq.free, *eq.reduce)
+        shared = _reuse_program(program, Kernel(term, frozenset({*eq.free, *eq.reduce}), stored))
+        if sum(a != b for a, b in zip(shared.lines, program.lines, strict=True)) > 1:
+            terms = replace(line, equation=Equation(stored, term, eq.ranges), remark="its terms")
+            program = shared.insert_before(position, terms, _tensor_for(stored, eq))
             position += 1
         position += 1
     return program
@@ -136,10 +149,14 @@ def _divides_or_logs(body: sympy.Expr, tensor: str) -> bool:
     return any(a.tensor == tensor for e in inside for a in e.atoms(Access))
 
 
-def _unshifted(body: sympy.Expr, tensor: str) -> sympy.Expr:
-    """Reads of s as e^m s′, with exponentials joined and the logarithm taken apart."""
-    reads = {a for a in body.atoms(Access) if a.tensor == tensor}
-    if not reads:
-        return body
-    held = body.xreplace({a: sympy.exp(Access(f"⌈{tensor}", *a.indices)) * a for a in reads})
-    return safe_logs(primitives.combine_exponentials(held))
+def _unshifted_program(program: Program, tensor: str) -> Program:
+    """Reads of s as e^m s′, with exponentials joined and logarithms taken apart."""
+
+    def unshift(body: sympy.Expr) -> sympy.Expr:
+        reads = {a for a in body.atoms(Access) if a.tensor == tensor}
+        if not reads:
+            return body
+        held = body.xreplace({a: sympy.exp(Access(f"⌈{tensor}", *a.indices)) * a for a in reads})
+        return safe_logs(primitives.combine_exponentials(held))
+
+    return program.map(unshift)

@@ -6,7 +6,6 @@ text a person reads.  The layout follows the compilers of Rust and Stan.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from unicodedata import combining, east_asian_width
@@ -63,6 +62,8 @@ class Source:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"did you mean 'tanh'?"``, or an empty text when nothing is close."""
+    import difflib  # here, since most runs need no advice
+
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else ""
 

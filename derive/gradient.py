@@ -73,11 +73,12 @@ class Sweep:
     adjoints: Mapping[str, Adjoint]
     equations: tuple[Equation | Scan, ...]
     tensors: Mapping[str, Tensor]
+    weights: frozenset[str]
 
     @property
     def deltas(self) -> list[str]:
         """The tensors whose derivative has a name and is no weight's, from the loss backwards."""
-        return [n for n, a in self.adjoints.items() if a.named and self.tensors[adjoint_name(n)].role == "adjoint"]
+        return [n for n, a in self.adjoints.items() if a.named and n not in self.weights]
 
 
 @dataclass
@@ -106,7 +107,8 @@ def sweep(network: Network) -> Sweep:
     for weight in network.weights:
         _finish_adjoint(state, weight.name, None, state.program)
     program = _without_dead(state.program, [adjoint_name(w.name) for w in network.weights])
-    return Sweep(state.adjoints, tuple(program), state.tensors)
+    weights = frozenset(w.name for w in network.weights)
+    return Sweep(state.adjoints, tuple(program), state.tensors, weights)
 
 
 def _wanted(network: Network) -> set[str]:
@@ -137,7 +139,7 @@ def _contributions(
         share = attained / count
     found = []
     for access in eq.reads:
-        if access.tensor not in state.wanted or access.tensor == eq.lhs.tensor and access == eq.lhs:
+        if access.tensor not in state.wanted or (access.tensor == eq.lhs.tensor and access == eq.lhs):
             continue
         raw = partial(body, access)
         if raw == 0:
@@ -221,7 +223,9 @@ def _finish_adjoint(state: _State, tensor: str, own: Equation | None, program: P
     closed = total.expression
     if not inline:
         state.tensors[name] = replace(shape, name=name, role="adjoint", anonymous=False, bias=False)
-        ranges = {s: (shape.start(d), shape.start(d) + shape.shape[d] - 1) for d, s in enumerate(indices) if s.is_Symbol}
+        ranges = {
+            s: (shape.start(d), shape.start(d) + shape.shape[d] - 1) for d, s in enumerate(indices) if s.is_Symbol
+        }
         program.append(_absorb(state, Equation(Access(name, *indices), closed, ranges), program))
     state.adjoints[tensor] = Adjoint(tensor, indices, tuple(contributions), closed, rules, named=not inline)
 
@@ -256,7 +260,7 @@ def _canonical(contributions: list[Contribution], shape: Tensor) -> tuple[sympy.
         if _is_plain(c.access, shape):
             return c.access.indices
     taken: set[str] = set()
-    return tuple(fresh("i j k l m n p q".split(), taken) for _ in shape.shape)
+    return tuple(fresh(["i", "j", "k", "l", "m", "n", "p", "q"], taken) for _ in shape.shape)
 
 
 def _is_plain(access: Access, shape: Tensor) -> bool:
@@ -290,7 +294,10 @@ def _scatter(
 def _accumulate(name: str, c: Contribution) -> Equation:
     used = _indices_of(c.access) | index_symbols(c.total)
     return Equation(
-        Access(name, *c.access.indices), c.total, {s: r for s, r in c.equation.ranges.items() if s in used}, accumulate=True
+        Access(name, *c.access.indices),
+        c.total,
+        {s: r for s, r in c.equation.ranges.items() if s in used},
+        accumulate=True,
     )
 
 
@@ -337,4 +344,3 @@ def _without_dead(program: list[Equation | Scan], results: list[str]) -> list[Eq
             needed |= {a.tensor for eq in equations for a in eq.reads}
             kept.append(step)
     return kept[::-1]
-

@@ -49,6 +49,11 @@ class Tensor:
         """The first index of a dimension."""
         return self.first[dimension] if self.first else 1
 
+    @property
+    def last(self) -> tuple[int, ...]:
+        """The last index of every dimension."""
+        return tuple(self.start(d) + extent - 1 for d, extent in enumerate(self.shape))
+
     def elements(self) -> Iterator[Access]:
         """All elements, the last index fastest."""
 

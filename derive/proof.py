@@ -79,7 +79,8 @@ def prove(network: Network, swept: Sweep, scalars: Scalars) -> Proof:
         for name, weight, form in forms:
             found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
     checks = tuple(
-        Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT))) for name, errors in found.items()
+        Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT)))
+        for name, errors in found.items()
     )
     for check in checks:
         if not check.holds:

@@ -129,9 +129,7 @@ def adjoint(element: Access) -> Access:
 
 def is_small(network: Network, limit: int = 40) -> bool:
     """Whether every single weight can be shown: at most ``limit`` weights, and no long sums."""
-    return sum(t.size for t in network.weights) <= limit and all(
-        t.size <= 4 * limit for t in network.tensors.values()
-    )
+    return sum(t.size for t in network.weights) <= limit and all(t.size <= 4 * limit for t in network.tensors.values())
 
 
 def _flatten(network: Network, sweep: Sweep) -> Iterator[Equation]:

@@ -90,7 +90,11 @@ def solve_for(kernel: sympy.Expr, body: sympy.Expr, value: sympy.Expr) -> sympy.
 
 def denominators(expression: sympy.Expr) -> set[sympy.Expr]:
     """The factors by which an expression divides, anywhere inside it."""
-    return {p.base for p in expression.atoms(sympy.Pow) if p.exp.could_extract_minus_sign() and p.base.atoms(Access, sympy.Symbol)}
+    return {
+        p.base
+        for p in expression.atoms(sympy.Pow)
+        if p.exp.could_extract_minus_sign() and p.base.atoms(Access, sympy.Symbol)
+    }
 
 
 def brings_denominator(before: sympy.Expr, after: sympy.Expr) -> bool:
@@ -219,9 +223,11 @@ def hoist(body: sympy.Expr, over: tuple[Index, ...]) -> tuple[sympy.Expr, sympy.
 def apply_fact(inside: sympy.Expr, over: tuple[Index, ...], facts: Iterable[Fact]) -> sympy.Expr | None:
     """The value of ``Σ_over inside`` if a declared fact tells it."""
     for fact in facts:
-        if len(fact.reduce) == len(over) and fact.reduce and rename(
-            fact.body, dict(zip(fact.reduce, over, strict=True))
-        ) == inside:
+        if (
+            len(fact.reduce) == len(over)
+            and fact.reduce
+            and rename(fact.body, dict(zip(fact.reduce, over, strict=True))) == inside
+        ):
             return fact.value
     return None
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derive.diagnostics import Source, SpecError, render
-from derive.language import names, parser, syntax
+from derive.language import grammar, messages, names, parser, syntax
 from derive.language.parser import parse, read
 
 TWO_TWO_ONE = """\
@@ -379,17 +379,17 @@ def test_every_statement_s_example_parses(word: str) -> None:
 
 
 def test_every_terminal_of_the_grammar_has_a_human_name() -> None:
-    assert {parser.describe(terminal.name) for terminal in parser._grammar().terminals}
-    table = parser._grammar().parser.parser._parse_table.states.values()
+    assert {messages.describe(terminal.name) for terminal in grammar.grammar().terminals}
+    table = grammar.grammar().parser.parser._parse_table.states.values()
     used = {symbol for actions in table for symbol in actions if symbol.isupper()}
     for terminal in used:
-        described = parser.describe(terminal)
+        described = messages.describe(terminal)
         assert described
         assert described != terminal
 
 
 def test_the_grammar_s_words_are_the_reserved_words() -> None:
-    assert {text for text in parser._literals() if text.isalpha()} == names.RESERVED - names.REDUCTIONS
+    assert {text for text in grammar.literals() if text.isalpha()} == names.RESERVED - names.REDUCTIONS
 
 
 @pytest.mark.parametrize("name", ["E", "I", "N", "O", "Q", "S", "beta", "gamma", "zeta", "lambda", "match", "x1_2"])

@@ -5,20 +5,32 @@ Declarations may stand anywhere; equations stand in the order of computation, as
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import replace
+
 import sympy
 
 from derive.diagnostics import Source, Span, SpecError, did_you_mean
-from derive.expressions import Access
+from derive.expressions import Access, Index
 from derive.functions import elementary
 from derive.language import checks, numbers, syntax
+from derive.language.cycles import circle
 from derive.language.definitions import Function, catalogue, compile_function
-from derive.language.equations import lower_equation, lower_loss
+from derive.language.equations import check_initials, is_zero, lower_equation, lower_loss
 from derive.language.lowering import LAYERS, REDUCTIONS
 from derive.language.parser import parse
+from derive.language.ranges import Range
 from derive.language.recurrence import Deferred, check_deferred, group_recurrences
-from derive.language.scope import Pending
+from derive.language.scope import Pending, Scope
 from derive.language.settings import Settings
 from derive.network import Equation, Fact, Network, Role, Tensor
+
+_SIGNATURES = {
+    "sum": "sum(e) over all elements, or sum(i: e) over an index",
+    "mean": "mean(e) over all elements, or mean(i: e) over an index",
+    "max": "max(a, b), or max(e) over all elements",
+    "min": "min(a, b), or min(e) over all elements",
+}
 
 
 def load(source: Source) -> Network:
@@ -41,6 +53,7 @@ class Builder:
         self.facts: list[Fact] = []
         self.layers: dict[str, int] = {}
         self.upcoming: dict[str, syntax.Equation] = {}
+        self.current = ""  # the tensor whose equation is being read
         self.initials: dict[str, syntax.Equation] = {}
         self.deferred: list[Deferred] = []
         self.opening: list[str] = []
@@ -62,9 +75,11 @@ class Builder:
                 self.announce(statement)
         for statement in statements:
             if isinstance(statement, syntax.Equation) and statement not in self.initials.values():
+                self.current = statement.target.name.id
                 lower_equation(self, statement)
         loss = lower_loss(self, [s for s in statements if isinstance(s, syntax.Loss)])
         check_deferred(self)
+        check_initials(self)
         self.mark_biases()
         for statement in statements:
             settings.read(statement)
@@ -91,7 +106,9 @@ class Builder:
             case syntax.Size():
                 value = statement.value.value
                 if value.denominator != 1 or value < 1:
-                    raise SpecError("a size is a whole number from 1", statement.value.span, "", "size n = 8")
+                    raise SpecError(
+                        "a size is a whole number from 1", statement.value.span, "", "for example: size n = 8"
+                    )
                 self.add_name(statement.name)
                 self.sizes[statement.name.id] = int(value)
             case syntax.Define():
@@ -119,9 +136,9 @@ class Builder:
     def announce(self, statement: syntax.Equation) -> None:
         """Note what an equation will define, so that a use before it can be explained."""
         name = statement.target.name
-        if any(_is_zero(b) for b in statement.target.brackets or ()):
+        if any(is_zero(b) for b in statement.target.brackets or ()):
             if name.id in self.initials:
-                raise SpecError(f"{name.id}[0] is given twice", name.span, "", "remove one of the two")
+                raise SpecError(f"{name.id}[0] is given twice", statement.target.span, "", "remove one of the two")
             self.initials[name.id] = statement
             return
         self.add_name(name)
@@ -133,11 +150,17 @@ class Builder:
         for bracket in item.brackets or ():
             extent = self.extent(bracket)
             if extent is None:
-                raise SpecError(
-                    "this is not a size", bracket.span, "", "write a whole number from 1, or declare it: size n = 8"
-                )
+                raise self.no_size(bracket)
             shape.append(extent)
         return tuple(shape)
+
+    def no_size(self, bracket: syntax.Expr) -> SpecError:
+        if isinstance(bracket, syntax.Name):
+            hint = did_you_mean(bracket.id, self.sizes) or f"declare it: size {bracket.id} = 8"
+            return SpecError(f"unknown size '{bracket.id}'", bracket.span, "not declared", hint)
+        return SpecError(
+            "this is not a size", bracket.span, "", "a size is a whole number from 1, or a name: size n = 8"
+        )
 
     def extent(self, node: syntax.Expr) -> int | None:
         """A size written as a number or by name; ``None`` for anything else."""
@@ -152,12 +175,25 @@ class Builder:
     # names
 
     def add_name(self, name: syntax.Name) -> None:
-        if name.id in self.spans:
-            line = self.source.locate(self.spans[name.id].start)[0]
+        if name.id in elementary() or name.id in LAYERS:
+            raise SpecError(f"'{name.id}' is a function of the language", name.span, "", "write another name")
+        earlier = self.defines[name.id].span if name.id in self.defines else self.spans.get(name.id)
+        if earlier is not None:
+            line = self.source.locate(earlier.start)[0]
             raise SpecError(
-                f"'{name.id}' is declared twice", name.span, f"first on line {line}", "remove one, or use another name"
+                f"'{name.id}' is declared twice",
+                name.span,
+                f"first on line {line}",
+                "remove one, or write another name",
             )
         self.spans[name.id] = name.span
+
+    def check_index(self, name: syntax.Name, local: Container[str] = ()) -> None:
+        """An index must not have the name of anything else: ``i[i]`` is no way to write."""
+        if name.id in self.reserved or name.id in local:
+            raise SpecError(
+                f"'{name.id}' cannot be an index", name.span, "the name of something else", "write another letter here"
+            )
 
     def add_tensor(self, name: syntax.Name, shape: tuple[int, ...], role: Role) -> None:
         self.add_name(name)
@@ -168,6 +204,10 @@ class Builder:
             raise SpecError("this tensor is too large", span, "", f"at most {numbers.MAX_ELEMENTS:,} elements")
         self.tensors[tensor.name] = tensor
         return tensor
+
+    def defer(self, scope: Scope, ranges: dict[Index, Range]) -> None:
+        """Keep what an equation reads of the past, until all tensors are known."""
+        self.deferred += [replace(d, ranges=ranges) for d in scope.deferred]
 
     def use(self, name: str) -> Tensor:
         self.used.add(name)
@@ -182,20 +222,34 @@ class Builder:
     def unknown(self, name: syntax.Name, local: set[str]) -> SpecError:
         """The error for a name that means nothing here."""
         if name.id in self.upcoming:
-            line = self.source.locate(self.spans[name.id].start)[0]
-            return SpecError(
-                f"'{name.id}' is used before it is defined",
-                name.span,
-                f"its equation is on line {line}",
-                f"move the equation of {name.id} up; equations that need each other form a cycle and have no value",
-            )
+            return self.too_early(name)
         known = {*self.tensors, *self.sizes, *local, *self.upcoming}
         if name.id in self.all_functions():
             return SpecError(
                 f"'{name.id}' is a function", name.span, "", f"give it an argument: {self.signature(name.id)}"
             )
-        hint = did_you_mean(name.id, known) or f"declare it: input {name.id}, weight {name.id} or constant {name.id} = …"
+        hint = (
+            did_you_mean(name.id, known) or f"declare it: input {name.id}, weight {name.id} or constant {name.id} = …"
+        )
         return SpecError(f"unknown name '{name.id}'", name.span, "not declared", hint)
+
+    def too_early(self, name: syntax.Name) -> SpecError:
+        """The error for a name whose equation stands below, or is the one being read."""
+        way = circle(self.upcoming, self.current, name.id)
+        if len(way) == 2:
+            looks_back = "a recurrence looks back by a fixed number of steps: h[t-1]"
+            help = looks_back if self.upcoming[name.id].target.brackets else "give the new value a name of its own"
+            return SpecError(f"'{name.id}' is defined through itself", name.span, "", help)
+        if way:
+            help = "an equation reads what stands above it; only a recurrence reads itself, at an earlier time: h[t-1]"
+            return SpecError("these equations need each other", name.span, " → ".join(way), help)
+        line = self.source.locate(self.spans[name.id].start)[0]
+        return SpecError(
+            f"'{name.id}' is used before it is defined",
+            name.span,
+            f"its equation is on line {line}",
+            f"move the equation of {name.id} up",
+        )
 
     def text(self, span: Span) -> str:
         """What the user wrote there, on one line."""
@@ -231,7 +285,7 @@ class Builder:
         if name in self.defines or name in catalogue():
             definition = self.defines.get(name) or catalogue()[name]
             return f"{name}({', '.join(p.id for p in definition.parameters)})"
-        return {"max": "max(a, b)", "min": "min(a, b)"}.get(name, f"{name}(x)")
+        return _SIGNATURES.get(name, f"{name}(x)")
 
     # layers
 
@@ -301,7 +355,3 @@ def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:
             case syntax.Loss() if statement.name:
                 names.append(statement.name.id)
     return names
-
-
-def _is_zero(node: syntax.Expr) -> bool:
-    return isinstance(node, syntax.Number) and node.value == 0

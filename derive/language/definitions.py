@@ -106,7 +106,9 @@ def expand(builder: Builder, function: Function, values: list[Value], lowering: 
     parameters = dict(zip((p.id for p in function.parameters), values, strict=True))
     inner = lowering.inside(lowering.scope.inner(bound={}, parameters=parameters))
     if function.name in builder.opening:
-        raise SpecError(f"'{function.name}' is defined through itself", node.span, "", "a formula cannot contain itself")
+        raise SpecError(
+            f"'{function.name}' is defined through itself", node.span, "", "a formula cannot contain itself"
+        )
     builder.opening.append(function.name)
     try:
         result = inner.lower(function.body, None)
@@ -116,7 +118,9 @@ def expand(builder: Builder, function: Function, values: list[Value], lowering: 
         if not function.from_catalogue:
             raise
         shapes = " and ".join(f"{builder.text(v.span)} is {shown(v.shape)}" for v in values)
-        raise SpecError(error.message, node.span, shapes, f"{builder.signature(function.name)}: {error.help}") from error
+        raise SpecError(
+            error.message, node.span, shapes, f"{builder.signature(function.name)}: {error.help}"
+        ) from error
     finally:
         builder.opening.pop()
     return Value(result.shape, result.element, node.span, result.order)

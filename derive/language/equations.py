@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import sympy
 
 from derive.diagnostics import SpecError
-from derive.expressions import Access, Index, index_symbols, rename
+from derive.expressions import Access, Index, index, index_symbols, rename
 from derive.language import syntax
 from derive.language.lowering import Lowering, shown
-from derive.language.ranges import Constraint, Range, solve
-from derive.language.scope import Pending, Scope, Value
+from derive.language.ranges import Constraint, Range, extent_of, solve
+from derive.language.scope import Pending, Scope, Value, visible_shape
 from derive.network import Tensor
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def lower_equation(builder: Builder, statement: syntax.Equation) -> None:
     inner = tuple(scope.fresh(n) for n in value.shape)
     lhs, body = Access(name, *leading, *inner), value.element(inner)
     ranges = solve(scope.constraints, scope.ranges, scope.spans)
+    builder.defer(scope, ranges)
     shape = tuple(ranges[s][1] for s in leading) + value.shape
     first = _first_indices(builder, name, len(shape))
     extents = tuple(extent + 1 - start for extent, start in zip(shape, first, strict=True))
@@ -64,9 +65,6 @@ def finish(builder: Builder, scope: Scope, last: Pending, ranges: dict[Index, Ra
         anonymous = p.lhs.tensor in builder.anonymous_names
         builder.put_tensor(Tensor(p.lhs.tensor, shape, "value", anonymous=anonymous), scope.where(p))
     builder.equations += scope.close([*pending, last], ranges)
-    for deferred in builder.deferred:
-        if not deferred.ranges:
-            deferred.ranges = ranges
 
 
 def _left_side(
@@ -87,6 +85,7 @@ def _left_side(
                 "",
                 "write h[16] = … for a whole tensor, z[i, j] = … for one element of it",
             )
+        builder.check_index(bracket)
         if bracket.id in scope.bound:
             raise SpecError(f"index {bracket.id} is named twice", bracket.span, "", "use two different letters")
         scope.bound[bracket.id] = scope.bind(bracket.id, bracket.span)
@@ -95,8 +94,11 @@ def _left_side(
 
 
 def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:
-    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads an initial state."""
+    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads an earlier state or ``h[0] = …`` gives it."""
     first = [1] * rank
+    if name in builder.initials:
+        brackets = builder.initials[name].target.brackets or ()
+        first = [0 if d < len(brackets) and is_zero(brackets[d]) else 1 for d in range(rank)]
     for deferred in builder.deferred:
         if deferred.name == name:
             for d, subscript in enumerate(deferred.subscripts[:rank]):
@@ -110,29 +112,69 @@ def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:
 def _lower_initial(builder: Builder, statement: syntax.Equation, tensor: Tensor) -> None:
     """``h[0] = …``: the state before the first step."""
     scope = Scope(builder.reserved)
-    lowering = Lowering(builder, scope)
-    indices: list[sympy.Expr] = []
-    for bracket, extent, start in zip(statement.target.brackets or (), tensor.shape, _starts(tensor), strict=False):
-        if isinstance(bracket, syntax.Name):
-            scope.bound[bracket.id] = scope.bind(bracket.id, bracket.span)
-            indices.append(scope.bound[bracket.id])
-            scope.constraints.append(Constraint(indices[-1], start, start + extent - 1, "", bracket.span))
-        elif isinstance(bracket, syntax.Number) and bracket.value.denominator == 1:
-            indices.append(sympy.Integer(int(bracket.value)))
-        else:
-            raise SpecError("this is not an index", bracket.span, "", "write h[0, j] = …")
-    if tensor.start(0) > 0:
-        raise SpecError(
-            f"{tensor.name}[0] is never read", statement.target.span, "", "remove it, or read it as h[t-1] in a recurrence"
-        )
-    rest = tensor.shape[len(indices) :]
-    value = lowering.lower(statement.body, rest)
+    indices = _initial_indices(builder, statement.target, tensor, scope)
+    rest = visible_shape(tensor)[len(indices) :]
+    value = Lowering(builder, scope).lower(statement.body, rest)
     if value.shape and value.shape != rest:
-        raise SpecError("shapes do not agree", statement.body.span, f"this is {shown(value.shape)}", "")
+        raise SpecError(
+            "shapes do not agree",
+            statement.body.span,
+            f"this is {shown(value.shape)} and the state is {shown(rest)}",
+            "a scalar fills the whole state",
+        )
     inner = tuple(scope.fresh(n) for n in rest)
     body = value.element(inner if value.shape else ())
     ranges = solve(scope.constraints, scope.ranges, scope.spans)
+    builder.defer(scope, ranges)
     finish(builder, scope, Pending(Access(tensor.name, *indices, *inner), body, (), "sum", value.order), ranges)
+
+
+def _initial_indices(builder: Builder, target: syntax.Declared, tensor: Tensor, scope: Scope) -> tuple[sympy.Expr, ...]:
+    """The indices on the left of ``h[0, j] = …``: 0 in the place of time, names in the others."""
+    brackets = target.brackets or ()
+    places = [sympy.sstr(s) for s in _index_names(tensor)]
+    help = f"write {tensor.name}[{', '.join(places)}] = …"
+    if len(brackets) > len(tensor.shape):
+        raise SpecError(f"too many indices for {tensor.name}", target.span, f"it has {len(tensor.shape)}", help)
+    indices: list[sympy.Expr] = []
+    for bracket, extent, start in zip(brackets, visible_shape(tensor), _starts(tensor), strict=False):
+        if start < 1 and is_zero(bracket):
+            indices.append(sympy.Integer(0))
+        elif start == 1 and isinstance(bracket, syntax.Name):
+            builder.check_index(bracket)
+            scope.bound[bracket.id] = scope.bind(bracket.id, bracket.span)
+            indices.append(scope.bound[bracket.id])
+            scope.constraints.append(Constraint(indices[-1], 1, extent, "", bracket.span))
+        else:
+            raise SpecError("the state before the first step is given for time 0", bracket.span, "", help)
+    return tuple(indices)
+
+
+def _index_names(tensor: Tensor) -> list[sympy.Expr]:
+    names = iter("ijklmn")
+    return [sympy.Integer(0) if start < 1 else index(next(names, "i")) for start in _starts(tensor)]
+
+
+def is_zero(node: syntax.Expr) -> bool:
+    """Whether a bracket holds a 0, as in ``h[0] = …``."""
+    return isinstance(node, syntax.Number) and node.value == 0
+
+
+def check_initials(builder: Builder) -> None:
+    """Every ``h[0] = …`` belongs to an equation for h and is read by one."""
+    for name, statement in builder.initials.items():
+        target = statement.target
+        if name not in builder.tensors:
+            raise SpecError(
+                f"only {name}[0] is given",
+                target.span,
+                f"no equation tells {name}[1]",
+                f"add {name}[t] = …, or remove it",
+            )
+        reads = [(eq, a) for eq in builder.equations for a in eq.reads if a.tensor == name]
+        if not any(extent_of(i, eq.ranges)[0] < 1 for eq, a in reads for i in a.indices):
+            text = builder.text(target.span)
+            raise SpecError(f"{text} is never read", target.span, "", f"read it as {name}[t-1], or remove it")
 
 
 def _starts(tensor: Tensor) -> list[int]:
@@ -146,7 +188,10 @@ def lower_loss(builder: Builder, statements: list[syntax.Loss]) -> str:
     if len(statements) > 1:
         line = builder.source.locate(statements[0].span.start)[0]
         raise SpecError(
-            "there are two losses", statements[1].span, f"the first is on line {line}", "add them up: loss L = first + second"
+            "there are two losses",
+            statements[1].span,
+            f"the first is on line {line}",
+            "add them up: loss L = first + second",
         )
     statement = statements[0]
     name = statement.name or syntax.Name(statement.span, "L" if "L" not in builder.spans else "Loss")

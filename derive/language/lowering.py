@@ -15,18 +15,17 @@ import sympy
 
 from derive.diagnostics import Span, SpecError, did_you_mean
 from derive.expressions import Access, Index, accesses, index_symbols
-from derive.functions import elementary, maximum, minimum
+from derive.functions import Formula, elementary, maximum, minimum
 from derive.language import syntax
 from derive.language.definitions import expand
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
 from derive.language.recurrence import Deferred, is_recurrent
-from derive.language.scope import Pending, Scope, Value, is_simple, reads_anonymous
+from derive.language.scope import Pending, Scope, Shape, Value, is_simple, reads_anonymous, visible_shape
 
 if TYPE_CHECKING:
     from derive.language.build import Builder
 
-Shape = tuple[int, ...]
 LAYERS = ("linear", "dense")
 REDUCTIONS = ("sum", "mean", "max", "min")
 MAX_EXPONENT = 1000
@@ -73,7 +72,7 @@ class Lowering:
         if node.id in scope.parameters:
             return scope.parameters[node.id]
         if node.id in builder.tensors:
-            return Value.tensor(node.id, builder.use(node.id).shape, node.span)
+            return Value.tensor(node.id, visible_shape(builder.use(node.id)), node.span)
         if node.id in scope.bound:
             return Value.scalar(scope.bound[node.id], node.span)
         if node.id in builder.sizes:
@@ -86,27 +85,31 @@ class Lowering:
         if name in self.scope.parameters:
             value = self.scope.parameters[name]
             shape, element, order = value.shape, value.element, value.order
-            first: Shape = (1,) * len(shape)
+            starts: Shape = (1,) * len(shape)
         elif name in self.builder.tensors:
             tensor = self.builder.use(name)
-            shape, element, order = tensor.shape, Value.tensor(name, tensor.shape, node.span).element, (name,)
-            first = tuple(tensor.start(d) for d in range(len(shape)))
-        elif is_recurrent(self.builder, name, node):
+            shape = visible_shape(tensor)
+            element, order = Value.tensor(name, shape, node.span).element, (name,)
+            starts = tuple(tensor.start(d) for d in range(len(shape)))
+        elif is_recurrent(self.builder, name, subscripts):
             parts = tuple(i.span for i in node.indices)
-            self.builder.deferred.append(Deferred(name, subscripts, node.span, parts, {}))
+            self.scope.deferred.append(Deferred(name, subscripts, node.span, parts))
             return Value.scalar(Access(name, *subscripts), node.span, (name,))
         else:
             raise self.builder.unknown(node.name, {*self.scope.parameters})
         if len(subscripts) > len(shape):
+            one = "one index" if len(shape) == 1 else f"{len(shape)} indices"
             raise SpecError(
-                f"{name} has fewer indices than this",
+                f"too many indices for {name}",
                 node.span,
                 f"{name} is {shown(shape)}",
-                f"write {name} without brackets" if not shape else f"give {name} {len(shape)} indices",
+                f"give {name} {one}" if shape else f"write {name} without brackets",
             )
-        for subscript, start, extent, part in zip(subscripts, first, shape, node.indices, strict=False):
-            text = self.builder.text(node.span)
-            self.scope.constraints.append(Constraint(subscript, start, start + extent - 1, text, part.span))
+        text = self.builder.text(node.span)
+        for subscript, start, last, part in zip(subscripts, starts, shape, node.indices, strict=False):
+            # An index alone runs over what the equation of a recurrence defines, h[1] … h[T]; only h[t-1] reads h[0].
+            first = 1 if subscript.is_Symbol else start
+            self.scope.constraints.append(Constraint(subscript, first, last, text, part.span))
         rest = shape[len(subscripts) :]
         return Value(rest, lambda indices: element((*subscripts, *indices)), node.span, order)
 
@@ -207,7 +210,7 @@ class Lowering:
                     raise SpecError("division by zero", node.span, "0 to a negative power", "change the exponent")
             if abs(value) * bits > MAX_EXPONENT:
                 raise SpecError(
-                    "this power is too large", node.right.span, "", f"exponents up to {MAX_EXPONENT} are fine"
+                    "this power is too large", node.right.span, "", f"here exponents go up to {MAX_EXPONENT // bits}"
                 )
         return self.elementwise(lambda a, b: a**b, node.span, base, exponent)
 
@@ -235,6 +238,7 @@ class Lowering:
             raise SpecError(f"'{kind}' does not reduce over an index", node.kind.span, "", hint or _REDUCTION_HELP)
         names = [n.id for n in node.indices]
         for n in node.indices:
+            self.builder.check_index(n, self.scope.parameters)
             if names.count(n.id) > 1:
                 raise SpecError(f"index {n.id} is named twice", n.span, "", "use two different letters")
             if n.id in self.scope.bound:
@@ -247,7 +251,9 @@ class Lowering:
         result = self.reduce_any(kind, over, body, node.span)
         missing = [n for n, s in zip(node.indices, over, strict=True) if s not in self.read_indices()]
         if missing:
-            raise SpecError(f"index {missing[0].id} is not used", missing[0].span, "", "remove it, or use it in the sum")
+            raise SpecError(
+                f"index {missing[0].id} is not used", missing[0].span, "", "remove it, or use it in the sum"
+            )
         return result
 
     def read_indices(self) -> set[Index]:
@@ -257,7 +263,10 @@ class Lowering:
         """``sum(e)``, ``mean(e)``, ``max(e)``, ``min(e)`` over all elements."""
         if not argument.shape:
             raise SpecError(
-                f"{kind} of a scalar", argument.span, "this has one element", f"remove {kind}, or name an index: {kind}(i: …)"
+                f"{kind} of a scalar",
+                argument.span,
+                "this has one element",
+                f"remove {kind}, or name an index: {kind}(i: …)",
             )
         over = tuple(self.scope.fresh(n) for n in argument.shape)
         body = Value.scalar(argument.element(over), argument.span, argument.order)
@@ -285,11 +294,14 @@ class Lowering:
         text = self.builder.text
         for side in (left, right):
             if len(side.shape) not in (1, 2):
+                help = "write * for a product with a scalar, or sum(i, j: …) for more indices"
+                if accesses(side.probe()) and accesses(side.probe())[0].tensor in self.builder.upcoming:
+                    help = "a recurrence is written with all indices: h[t, i] = … sum(j: U[i, j] * h[t-1, j]) …"
                 raise SpecError(
                     "a matrix product needs vectors or matrices",
                     span,
                     f"{text(side.span)} is {shown(side.shape)}",
-                    "write * for a product with a scalar, or sum(i, j: …) for more indices",
+                    help,
                 )
         if left.shape[-1] != right.shape[0]:
             wanted = (*left.shape[:-1], right.shape[0])
@@ -313,6 +325,8 @@ class Lowering:
         name, arguments = node.function.id, node.arguments
         if name in REDUCTIONS and len(arguments) == 1:
             return self.total(name, self.lower(arguments[0], None), node.span)
+        if name in ("sum", "mean"):
+            self.arity(node, 1)
         if name in ("max", "min"):
             self.arity(node, 2)
             left, right = self.operands((arguments[0], arguments[1]), expected)
@@ -328,11 +342,9 @@ class Lowering:
         self.arity(node, len(function.parameters))
         if function.elementwise is not None:
             values = [self.named(v) for v in self.operands(arguments, expected)]
-            return self.elementwise(function.elementwise, node.span, *values)
+            return self.elementwise(_worked(function.elementwise), node.span, *values)
         values = [self.lower(a, expected if len(arguments) == 1 else None) for a in arguments]
-        values = [
-            self.named(v, p.id, always=True) for v, p in zip(values, function.parameters, strict=True)
-        ]
+        values = [self.named(v, p.id, always=True) for v, p in zip(values, function.parameters, strict=True)]
         return expand(self.builder, function, values, self, node)
 
     def arity(self, node: syntax.Call, wanted: int) -> None:
@@ -342,7 +354,7 @@ class Lowering:
                 f"{name} takes {wanted} argument{'s' * (wanted != 1)}",
                 node.span,
                 f"{got} given",
-                self.builder.signature(name),
+                f"write {self.builder.signature(name)}",
             )
 
     def named(self, value: Value, letter: str = "z", always: bool = False) -> Value:
@@ -374,14 +386,17 @@ class Lowering:
         """``linear(x)`` and ``dense(x)``: a fresh weight matrix, and a bias for dense."""
         if expected is None:
             raise SpecError(
-                "the size of this layer is not told",
+                "the size of this layer is unknown",
                 node.span,
                 "how many outputs?",
                 f"give it a line of its own, as in u[8] = {self.builder.text(node.span)}",
             )
         if len(expected) > 1:
             raise SpecError(
-                "a layer makes a vector", node.span, f"{shown(expected)} is asked for", "use @ or sum(j: …) for more indices"
+                "a layer makes a vector",
+                node.span,
+                f"{shown(expected)} is asked for",
+                "use @ or sum(j: …) for more indices",
             )
         source = self.lower(node.arguments[0], None)
         if len(source.shape) > 1:
@@ -409,13 +424,25 @@ class Lowering:
         if source.shape:
             j = self.scope.fresh(columns)
             product = self.reduce(
-                "sum", (j,), Value(expected, lambda i: Access(weight, row(i), j) * source.element((j,)), node.span, order)
+                "sum",
+                (j,),
+                Value(expected, lambda i: Access(weight, row(i), j) * source.element((j,)), node.span, order),
             )
         else:
             product = Value(expected, lambda i: Access(weight, row(i), 1) * source.element(()), node.span, order)
         if bias is None:
             return product
         return Value(expected, lambda i: product.element(i) + Access(bias, row(i)), node.span, (*product.order, bias))
+
+
+def _worked(function: Callable[..., sympy.Expr]) -> Callable[..., sympy.Expr]:
+    """The function, but worked out where all arguments are numbers: of f(-1) one must see whether it has a value."""
+
+    def apply(*arguments: sympy.Expr) -> sympy.Expr:
+        result = function(*arguments)
+        return result.expanded() if isinstance(result, Formula) and all(a.is_number for a in arguments) else result
+
+    return apply
 
 
 _REDUCTION_HELP = "write sum(i: …) or max(i: …)"

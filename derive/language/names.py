@@ -106,6 +106,11 @@ _WORD = re.compile(r"\w+")
 _SUPERSCRIPT = re.compile("<super> ([0-9A-F]{4})")
 
 
+def example(statement: str) -> str:
+    """Advice for a statement that went wrong."""
+    return f"for example: {STATEMENTS[statement]}"
+
+
 def quote(text: str) -> str:
     """The user's text in a message: in quotes, and cut when it is long."""
     return f"'{text}'" if len(text) <= MAX_NAME else f"'{text[: MAX_NAME - 1]}…'"

@@ -7,6 +7,7 @@ keeps every access inside its tensor.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -19,20 +20,16 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Constraint:
-    """``first ≤ subscript ≤ last``; ``text`` is the access as the user wrote it, for messages.
-
-    A ``loose`` constraint may start one step earlier: ``h[t-1]`` at t = 1 reads the initial state.
-    """
+    """``first ≤ subscript ≤ last``; ``text`` is the access as the user wrote it, for messages."""
 
     subscript: sympy.Expr
     first: int
     last: int
     text: str
     span: Span
-    loose: bool = False
 
 
-def extent_of(subscript: sympy.Expr, ranges: dict[Index, Range]) -> Range:
+def extent_of(subscript: sympy.Expr, ranges: Mapping[Index, Range]) -> Range:
     """The least and the greatest value of an affine expression over given ranges."""
     low = high = int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0)))
     for symbol in index_symbols(subscript):
@@ -46,7 +43,7 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
     """The range of every index in ``spans``; raises :class:`SpecError` where shapes clash or tell nothing."""
     ranges = dict(known)
     for c in constraints:
-        if c.subscript.is_Symbol and not c.loose:
+        if c.subscript.is_Symbol:
             earlier = ranges.setdefault(c.subscript, (c.first, c.last))
             if earlier != (c.first, c.last):
                 raise SpecError(
@@ -71,16 +68,16 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
                 f"nothing tells what index {_name(symbol)} runs over",
                 span,
                 "no tensor has this index",
-                f"use {_name(symbol)} as an index of a tensor on the right side, as in x[{_name(symbol)}]",
+                f"write it as an index on the right side, x[{_name(symbol)}], or declare it: size {_name(symbol)} = 8",
             )
     for c in constraints:
         low, high = extent_of(c.subscript, ranges)
-        if low < c.first - c.loose or high > c.last:
+        if low < c.first or high > c.last:
             reached = low if low < c.first else high
             raise SpecError(
-                "an index leaves its tensor",
+                "index out of range",
                 c.span,
-                f"{c.text} reaches {reached}, and the index runs from {c.first} to {c.last}",
+                f"{c.text} reaches {reached}, but this index runs from {c.first} to {c.last}",
                 "indices count from 1; shorten the range or change the size",
             )
     return ranges

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sympy
 
 from derive.diagnostics import Span, SpecError
 from derive.expressions import Index, index_symbols
-from derive.language import syntax
 from derive.language.ranges import Range, extent_of
 from derive.network import Equation, Scan, Tensor
 
@@ -20,13 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Deferred:
-    """A use ``h[t-1]`` of a tensor that is defined by this equation or by a later one."""
+    """A use ``h[t-1]`` of a tensor that is defined by this equation or by a later one.
+
+    ``parts`` are the places of the subscripts, ``ranges`` those of the equation's indices once they are known.
+    """
 
     name: str
     subscripts: tuple[sympy.Expr, ...]
     span: Span
     parts: tuple[Span, ...]
-    ranges: dict[Index, Range]
+    ranges: dict[Index, Range] = field(default_factory=dict)
 
 
 def group_recurrences(
@@ -63,9 +65,7 @@ def _furthest(equations: list[Equation], start: int, end: int, defined_at: Mappi
     return max([e for e in ends if e is not None], default=end)
 
 
-def _scan(
-    equations: list[Equation], tensors: Mapping[str, Tensor], spans: Mapping[str, Span]
-) -> list[Equation | Scan]:
+def _scan(equations: list[Equation], tensors: Mapping[str, Tensor], spans: Mapping[str, Span]) -> list[Equation | Scan]:
     """The run as a scan over its time index; equations that do not depend on time stand before it."""
     inside = {eq.lhs.tensor for eq in equations}
     times = {
@@ -98,12 +98,18 @@ def _scan(
     return [*before, Scan(time, first, last, within)]
 
 
-def is_recurrent(builder: Builder, name: str, node: syntax.Element) -> bool:
-    """Whether ``name`` is defined by an equation in indices that is being read or still to come."""
+def is_recurrent(builder: Builder, name: str, subscripts: tuple[sympy.Expr, ...]) -> bool:
+    """Whether ``name`` is defined by an equation in indices that is being read or still to come, and read in the past.
+
+    The past is ``t - 1`` or any other constant step back; what else may look back, ``T - t``, may as well look ahead.
+    """
     statement = builder.upcoming.get(name)
-    if statement is None or not statement.target.brackets:
-        return False
-    return any(isinstance(i, syntax.Binary) and i.operator == "-" for i in node.indices)
+    return statement is not None and bool(statement.target.brackets) and any(map(_steps_back, subscripts))
+
+
+def _steps_back(subscript: sympy.Expr) -> bool:
+    step, rest = subscript.as_coeff_Add()
+    return bool(rest.is_Symbol and step < 0)
 
 
 def check_deferred(builder: Builder) -> None:
@@ -111,17 +117,22 @@ def check_deferred(builder: Builder) -> None:
     for d in builder.deferred:
         tensor = builder.tensors[d.name]
         if len(d.subscripts) != len(tensor.shape):
+            wanted = f"{len(tensor.shape)} {'index' if len(tensor.shape) == 1 else 'indices'}"
             raise SpecError(
-                f"{d.name} has {len(tensor.shape)} indices", d.span, f"{len(d.subscripts)} given", "name all its indices"
+                f"{d.name} has {wanted}",
+                d.span,
+                f"{len(d.subscripts)} given",
+                "a recurrence is written with all indices",
             )
         builder.used.add(d.name)
         for dimension, subscript in enumerate(d.subscripts):
             low, high = extent_of(subscript, d.ranges)
             start = tensor.start(dimension)
-            if low < start or high > start + tensor.shape[dimension] - 1:
+            high_end = start + tensor.shape[dimension] - 1
+            if low < start or high > high_end:
                 raise SpecError(
-                    "an index leaves its tensor",
+                    "index out of range",
                     d.parts[dimension],
-                    f"it reaches {low if low < start else high}",
-                    "a recurrence looks back: h[t-1]",
+                    f"this reaches {low if low < start else high}, but the index runs from {start} to {high_end}",
+                    "a recurrence looks back by a fixed number of steps: h[t-1]",
                 )

@@ -14,9 +14,12 @@ import sympy
 from derive.diagnostics import Span
 from derive.expressions import Access, Index, accesses, fresh, index, index_symbols, rename
 from derive.language.ranges import Constraint, Range
-from derive.network import Equation
+from derive.language.recurrence import Deferred
+from derive.network import Equation, Tensor
 
-LETTERS = "i j k l m n p q r s u v".split()
+LETTERS = tuple("ijklmnpqrsuv")
+
+Shape = tuple[int, ...]
 
 Order = tuple[str, ...]
 Element = Callable[[tuple[sympy.Expr, ...]], sympy.Expr]
@@ -29,7 +32,7 @@ class Value:
     ``order`` lists the tensors and numbers in the order in which they were written, so that notes can keep it.
     """
 
-    shape: tuple[int, ...]
+    shape: Shape
     element: Element
     span: Span
     order: Order = ()
@@ -39,7 +42,7 @@ class Value:
         return cls((), lambda _: expression, span, (str(expression),) if order is None else order)
 
     @classmethod
-    def tensor(cls, name: str, shape: tuple[int, ...], span: Span, *leading: sympy.Expr) -> Value:
+    def tensor(cls, name: str, shape: Shape, span: Span, *leading: sympy.Expr) -> Value:
         """The tensor of that name, its first indices fixed to ``leading``."""
         return cls(shape, lambda indices: Access(name, *leading, *indices), span, (name,))
 
@@ -75,6 +78,7 @@ class Scope:
     ranges: dict[Index, Range] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
+    deferred: list[Deferred] = field(default_factory=list)
     counts: dict[sympy.Symbol, Index] = field(default_factory=dict)
 
     def bind(self, name: str, span: Span) -> Index:
@@ -140,6 +144,11 @@ class Scope:
                 )
             )
         return closed
+
+
+def visible_shape(tensor: Tensor) -> Shape:
+    """The shape of a tensor as a formula sees it: the state h[0] before the first step of a recurrence is no part."""
+    return tuple(tensor.start(d) + extent - 1 for d, extent in enumerate(tensor.shape))
 
 
 def is_simple(expression: sympy.Expr) -> bool:

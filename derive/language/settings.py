@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from derive.language.build import Builder
 
 
+#: What the learning rate is called where the specification does not tell: the first that is free.
+RATE_NAMES = ("a", "eta", "alpha", "rate")
+
+
 class Settings:
     """What the statements besides declarations and equations say, checked against the tensors."""
 
@@ -43,15 +47,20 @@ class Settings:
             case syntax.Title():
                 self.title = statement.text
             case syntax.Notation():
-                self.notation = self.word(statement.style, ("indexed", "numbered"))  # type: ignore[assignment]
+                self.notation = self.word("notation", statement.style, ("indexed", "numbered"))  # type: ignore[assignment]
             case syntax.Batch():
-                self.batch = self.word(statement.reduction, ("mean", "sum"))  # type: ignore[assignment]
+                self.batch = self.word("batch", statement.reduction, ("mean", "sum"))  # type: ignore[assignment]
             case syntax.Rate():
                 if statement.value.value <= 0:
-                    raise SpecError("a learning rate is positive", statement.value.span, "", "rate a = 0.05")
+                    raise SpecError(
+                        "a learning rate is positive", statement.value.span, "", "for example: rate a = 0.05"
+                    )
                 if statement.name.id in self.builder.spans:
                     raise SpecError(
-                        f"'{statement.name.id}' is declared twice", statement.name.span, "", "use another letter for the rate"
+                        f"'{statement.name.id}' is declared twice",
+                        statement.name.span,
+                        "",
+                        "use another letter for the rate",
                     )
                 self.rate = statement
             case syntax.Optimizer():
@@ -65,13 +74,15 @@ class Settings:
         if type(statement) in self.seen:
             line = self.builder.source.locate(self.seen[type(statement)].start)[0]
             word = type(statement).__name__.lower().replace("title", "network")
-            raise SpecError(f"'{word}' stands here twice", statement.span, f"first on line {line}", "remove one of the two")
+            raise SpecError(
+                f"there are two '{word}' lines", statement.span, f"the first is on line {line}", "remove one"
+            )
         self.seen[type(statement)] = statement.span
 
-    def word(self, name: syntax.Name, known: tuple[str, ...]) -> str:
+    def word(self, statement: str, name: syntax.Name, known: tuple[str, ...]) -> str:
         if name.id not in known:
-            hint = did_you_mean(name.id, known) or f"write {' or '.join(known)}"
-            raise SpecError(f"'{name.id}' is not known here", name.span, "", hint)
+            hint = did_you_mean(name.id, known) or f"write {' or '.join(f'{statement} {word}' for word in known)}"
+            raise SpecError(f"unknown {statement} '{name.id}'", name.span, "", hint)
         return name.id
 
     def sample(self, statement: syntax.Sample) -> None:
@@ -81,16 +92,18 @@ class Settings:
         for assignment in statement.assignments:
             name = assignment.name
             if name.id not in wanted:
-                hint = did_you_mean(name.id, wanted) or f"a sample gives {', '.join(wanted) or 'nothing: no inputs here'}"
+                hint = did_you_mean(name.id, wanted) or (
+                    f"a sample gives {', '.join(wanted)}"
+                    if wanted
+                    else "without inputs and targets there are no samples"
+                )
                 raise SpecError(f"'{name.id}' is not an input or target", name.span, "", hint)
             if name.id in sample:
                 raise SpecError(f"'{name.id}' is given twice in this sample", name.span, "", "remove one of the two")
             sample[name.id] = numbers.array(assignment.values, wanted[name.id])
         missing = [name for name in wanted if name not in sample]
         if missing:
-            raise SpecError(
-                f"this sample does not give {missing[0]}", statement.span, "", f"add: {missing[0]} = …"
-            )
+            raise SpecError(f"this sample does not give {missing[0]}", statement.span, "", f"add: {missing[0]} = …")
         checks.check_facts(self.builder.facts, sample, statement)
         self.samples.append(sample)
 
@@ -100,23 +113,32 @@ class Settings:
         if name is not None and name.id not in CATALOGUE:
             hint = did_you_mean(name.id, CATALOGUE) or f"known: {', '.join(CATALOGUE)}"
             raise SpecError(f"unknown optimizer '{name.id}'", name.span, "", hint)
-        letter = self.rate.name.id if self.rate else "a"
+        letter = self.rate.name.id if self.rate else next(n for n in RATE_NAMES if n not in self.builder.tensors)
         made = CATALOGUE[name.id if name else "sgd"](letter)
-        values = dict(made.settings)
-        values[made.rate] = numbers.rational(self.rate.value) if self.rate else DEFAULT_RATE
-        known = {str(s): s for s in values}
-        given: set[str] = set()
+        for setting in map(str, made.settings):
+            if setting in self.builder.tensors:
+                help = f"write another name here, or leave {made.name} out"
+                raise SpecError(f"'{setting}' is a setting of {made.name} too", self.builder.spans[setting], "", help)
+        given = {made.rate: numbers.rational(self.rate.value) if self.rate else DEFAULT_RATE}
+        return replace(made, settings={**made.settings, **given, **self.hyperparameters(made)})
+
+    def hyperparameters(self, optimizer: Optimizer) -> dict[sympy.Symbol, sympy.Rational]:
+        """The numbers in the brackets behind the optimizer's name."""
+        known = {str(s): s for s in optimizer.settings}
+        rate = str(optimizer.rate)
+        values: dict[sympy.Symbol, sympy.Rational] = {}
         for key, value in self.chosen.settings if self.chosen else ():
             if key.id not in known:
-                hint = did_you_mean(key.id, known) or f"{made.name} has {', '.join(known)}"
-                raise SpecError(f"{made.name} has no setting '{key.id}'", key.span, "", hint)
-            if key.id in given or (self.rate and key.id == letter):
-                raise SpecError(f"'{key.id}' is given twice", key.span, "", "give the rate once")
-            if value.value < 0 or (value.value == 0 and key.id == letter):
-                raise SpecError(f"{key.id} must be positive", value.span, "", "")
-            given.add(key.id)
+                hint = did_you_mean(key.id, known) or f"{optimizer.name} has {', '.join(known)}"
+                raise SpecError(f"{optimizer.name} has no setting '{key.id}'", key.span, "", hint)
+            if known[key.id] in values or (self.rate and key.id == rate):
+                raise SpecError(f"'{key.id}' is given twice", key.span, "", "remove one of the two")
+            if key.id == rate and value.value <= 0:
+                raise SpecError("a learning rate is positive", value.span, "", f"for example: {rate} = 0.05")
+            if value.value < 0:
+                raise SpecError(f"{key.id} cannot be negative", value.span, "", "write 0 or a positive number")
             values[known[key.id]] = numbers.rational(value)
-        return replace(made, settings=values)
+        return values
 
     def finish(self, network: Network) -> Network:
         """The network with its initial weights, which need the numbering of the weights."""
@@ -138,18 +160,20 @@ class Settings:
                         f"wrong number of values for {name.id}",
                         assignment.values.span,
                         f"{len(given)} given",
-                        f"the network has {len(elements)} weights {name.id}1 … {name.id}{len(elements)}",
+                        f"the network has {len(elements)}, from {name.id}1 to {name.id}{len(elements)}",
                     )
                 for tensor in [t for t in network.weights if any(e.tensor == t.name for e in elements)]:
                     own = [v for e, v in zip(elements, given, strict=True) if e.tensor == tensor.name]
                     self.put(name, numbers.reshape(own, tensor.shape), tensor.name)
             else:
                 known = [*tensors, *(g for g, elements in groups.items() if elements)]
-                hint = did_you_mean(name.id, known) or f"weights here: {', '.join(known)}"
+                hint = did_you_mean(name.id, known) or f"the weights are {', '.join(known)}"
                 if name.id == "w" and not groups:
                     hint = "one list for all weights needs: notation numbered"
                 raise SpecError(f"'{name.id}' is not a weight", name.span, "", hint)
-        return replace(network, initial={t.name: self.initial[t.name] for t in network.weights if t.name in self.initial})
+        return replace(
+            network, initial={t.name: self.initial[t.name] for t in network.weights if t.name in self.initial}
+        )
 
     def put(self, name: syntax.Name, values: Numbers, tensor: str = "") -> None:
         if (tensor or name.id) in self.initial:

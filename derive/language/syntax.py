@@ -217,7 +217,19 @@ class Batch(Node):
 
 
 Statement = (
-    Title | Declaration | Constant | Size | Define | Equation | Loss | Notation | Rate | Optimizer | Init | Sample | Batch
+    Title
+    | Declaration
+    | Constant
+    | Size
+    | Define
+    | Equation
+    | Loss
+    | Notation
+    | Rate
+    | Optimizer
+    | Init
+    | Sample
+    | Batch
 )
 
 

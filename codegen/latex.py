@@ -1,0 +1,188 @@
+"""Expressions in LaTeX (amsmath) and in plain text."""
+
+from __future__ import annotations
+
+import sympy
+
+from codegen.notation import GREEK_LETTERS, Notation, name_of
+from codegen.writer import POW, Writer
+from derive.derivation import Derivation
+from derive.expressions import Access
+from derive.network import Equation
+from derive.steps import Partial
+
+_OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cosh", "sin": "\\sin", "cos": "\\cos",
+              "max": "\\max", "min": "\\min", "sigmoid": "\\sigma", "erf": "\\mathrm{erf}"}  # fmt: skip
+_WORDS = {"relu": "ReLU", "sign": "sgn"}
+
+
+def equations_of(derivation: Derivation) -> dict[str, Equation]:
+    """The equation that defines each anonymous sum."""
+    steps = (*derivation.network.equations, *derivation.sweep.equations)
+    flat = [eq for s in steps for eq in ([s] if isinstance(s, Equation) else s.equations)]
+    return {eq.lhs.tensor: eq for eq in flat}
+
+
+class Latex(Writer):
+    """LaTeX that needs amsmath alone."""
+
+    numeric = False
+
+    def access(self, access: Access) -> str:
+        return self.notation.latex(access, [sympy.latex(i) for i in access.indices])
+
+    def symbol(self, name: str) -> str:
+        return "\\cdots" if name == "⋯" else name_of(name, is_array=False).latex()
+
+    def constant(self, value: sympy.Expr) -> str:
+        return str(sympy.latex(value))
+
+    def fraction(self, above: str, below: str) -> str:
+        return f"\\frac{{{above}}}{{{below}}}"
+
+    def product(self, factors: list[str]) -> str:
+        text = ""
+        for factor in factors:
+            if not text:
+                text = factor
+            elif _touching_numbers(text, factor) or "\\partial" in text + factor:
+                text += f" \\cdot {factor}"
+            else:
+                text += f"\\, {factor}"
+        return text
+
+    def power(self, base: tuple[str, int], exponent: str) -> str:
+        text, level = base
+        simple = level > POW and "^" not in text
+        return f"{text if simple else self.brackets(text)}^{{{exponent}}}"
+
+    def root(self, inside: str) -> str:
+        return f"\\sqrt{{{inside}}}"
+
+    def function(self, name: str, arguments: list[str]) -> str:
+        if name == "exp":
+            return f"e^{{{arguments[0]}}}"
+        if name == "Abs":
+            return f"\\left|{arguments[0]}\\right|"
+        word = _OPERATORS.get(name) or f"\\mathrm{{{_WORDS.get(name, name)}}}".replace("_", "\\_")
+        return word + self.brackets(", ".join(arguments))
+
+    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
+        sign = "\\sum" if kind == "sum" else "\\max"
+        if len(bounds) == 1 and kind == "sum":
+            index, first, last = bounds[0]
+            return f"{sign}_{{{index}={first}}}^{{{last}}} {body}"
+        return f"{sign}_{{{','.join(b[0] for b in bounds)}}} {body}"
+
+    def iverson(self, condition: str) -> str:
+        return f"[{condition}]"
+
+    def cases(self, positive: str, otherwise: str, condition: str) -> str:
+        return f"\\begin{{cases}} {positive} & {condition} \\\\ {otherwise} & \\text{{otherwise}} \\end{{cases}}"
+
+    def brackets(self, inside: str) -> str:
+        tall = any(mark in inside for mark in ("\\frac", "\\sum", "\\begin", "\\max_"))
+        return f"\\left({inside}\\right)" if tall else f"({inside})"
+
+    def partial(self, partial: Partial) -> str:
+        below = f"\\partial {self.access(partial.by)}"
+        if isinstance(partial.of, Access):
+            return f"\\frac{{\\partial {self.access(partial.of)}}}{{{below}}}"
+        inside = self._write(partial.of)[0]
+        return f"\\frac{{\\partial\\, {self.square(inside)}}}{{{below}}}"
+
+    def square(self, inside: str) -> str:
+        """Brackets around what is differentiated, so that they differ from those inside it."""
+        return f"\\left[{inside}\\right]"
+
+
+class Text(Writer):
+    """One line of plain text with Unicode letters, for the terminal."""
+
+    def access(self, access: Access) -> str:
+        return self.notation.text(access)
+
+    def symbol(self, name: str) -> str:
+        return GREEK_LETTERS.get(name, name)
+
+    def constant(self, value: sympy.Expr) -> str:
+        return str(value)
+
+    def fraction(self, above: str, below: str) -> str:
+        def part(text: str) -> str:
+            return f"({text})" if any(c in text for c in " /*") else text
+
+        return f"{part(above)}/{part(below)}"
+
+    def product(self, factors: list[str]) -> str:
+        return " ".join(factors)
+
+    def power(self, base: tuple[str, int], exponent: str) -> str:
+        text, level = base
+        return f"{text if level > POW else self.brackets(text)}^{exponent if exponent.isalnum() else f'({exponent})'}"
+
+    def root(self, inside: str) -> str:
+        return f"√({inside})"
+
+    def function(self, name: str, arguments: list[str]) -> str:
+        return f"{ {'Abs': 'abs'}.get(name, name) }({', '.join(arguments)})"
+
+    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
+        return f"{'Σ' if kind == 'sum' else 'max'}_{','.join(b[0] for b in bounds)} {body}"
+
+    def iverson(self, condition: str) -> str:
+        return f"[{condition}]"
+
+    def cases(self, positive: str, otherwise: str, condition: str) -> str:
+        return f"({positive} if {condition} else {otherwise})"
+
+    def brackets(self, inside: str) -> str:
+        return f"({inside})"
+
+    def partial(self, partial: Partial) -> str:
+        of = self.access(partial.of) if isinstance(partial.of, Access) else f"({self._write(partial.of)[0]})"
+        return f"∂{of}/∂{self.access(partial.by)}"
+
+
+class Code(Text):
+    """Plain text that a program can read back: ``Delta*h[2]``."""
+
+    def access(self, access: Access) -> str:
+        letters = {v: k for k, v in GREEK_LETTERS.items()}
+        return "".join(letters.get(c, c) for c in self.notation.text(access))
+
+    def symbol(self, name: str) -> str:
+        return name
+
+    def product(self, factors: list[str]) -> str:
+        return "*".join(factors)
+
+    def power(self, base: tuple[str, int], exponent: str) -> str:
+        return super().power(base, exponent).replace("^", "**")
+
+    def root(self, inside: str) -> str:
+        return f"sqrt({inside})"
+
+
+def formula_latex(derivation: Derivation, weight: Access) -> str:
+    """∂loss/∂weight in named quantities, LaTeX."""
+    notation = Notation(derivation.network, derivation.sweep)
+    return Latex(notation, equations_of(derivation)).line(derivation.scalars.gradient(weight))
+
+
+def formula_text(derivation: Derivation, weight: Access) -> str:
+    """∂loss/∂weight in named quantities, as a line of code."""
+    notation = Notation(derivation.network, derivation.sweep)
+    return Code(notation, equations_of(derivation)).line(derivation.scalars.gradient(weight))
+
+
+def _touching_numbers(left: str, right: str) -> bool:
+    """Whether two factors would read as one number, or as a product of brackets of numbers."""
+    return (
+        right[0].isdigit()
+        or (right.startswith("\\frac{") and left[-1].isdigit())
+        or (right.startswith("(-") and right[2:3].isdigit())
+    )
+
+
+__all__ = ["Code", "Latex", "Notation", "Text", "equations_of", "formula_latex", "formula_text"]

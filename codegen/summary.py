@@ -1,0 +1,94 @@
+"""What the terminal shows: the network, its update formulas, the proof's result, the files written."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Styled
+
+from codegen.latex import Text, equations_of
+from codegen.notation import Notation
+from derive.derivation import Derivation
+from derive.expressions import Access
+from derive.network import Equation, Network, Scan
+from derive.scalars import is_small
+
+MAX_WEIGHTS = 12  # listed one by one
+
+
+def show(derivation: Derivation, written: list[str], console: Console | None = None) -> None:
+    """Print the summary to standard output (or to ``console``)."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    network = derivation.network
+    writer = Text(Notation(network, derivation.sweep), equations_of(derivation))
+    console.print(Styled(network.title, style="bold"))
+    console.print(_equations(derivation, writer))
+    console.print(_updates(derivation, writer))
+    numbers = derivation.numbers
+    if numbers is not None:
+        before, after = float(numbers.loss.real), float(numbers.loss_after.real)
+        console.print(Styled(f"{network.loss} = {before:.10g}, after one update {after:.10g}"))
+    proof = derivation.proof
+    count = sum(c.comparisons for c in proof.checks)
+    worst = max(c.error for c in proof.checks)
+    console.print(
+        Styled(
+            f"proved: {len(proof.checks)} independent forms, {count} comparisons, largest difference {worst:.0e}",
+            style="green",
+        )
+    )
+    for name in written:
+        console.print(Styled(f"wrote {name}", style="dim"))
+
+
+def _equations(derivation: Derivation, writer: Text) -> Table:
+    """The forward equations and the derivatives that have a name."""
+    table = Table.grid(padding=(0, 1))
+    for eq in _flat(derivation.network.equations):
+        if not derivation.network.tensors[eq.lhs.tensor].anonymous:
+            table.add_row(Styled(""), Styled(writer.access(eq.lhs)), Styled("="), Styled(writer.equation(eq)))
+    for eq in _flat(derivation.sweep.equations):
+        name = eq.lhs.tensor.removeprefix("∂")
+        if name in derivation.sweep.deltas:
+            loss, place = derivation.network.loss, writer.access(Access(name, *eq.lhs.indices))
+            left = f"{writer.access(eq.lhs)} = ∂{loss}/∂{place}"
+            table.add_row(
+                Styled(""),
+                Styled(left, style="cyan"),
+                Styled("+=" if eq.accumulate else "="),
+                Styled(writer.equation(eq)),
+            )
+    return table
+
+
+def _updates(derivation: Derivation, writer: Text) -> Table:
+    """The update of every weight of a small network, of every weight array of a large one."""
+    network = derivation.network
+    table = Table.grid(padding=(0, 1))
+    weights = [e for w in network.weights for e in w.elements()] if is_small(network) else []
+    if 0 < len(weights) <= MAX_WEIGHTS:
+        for weight in weights:
+            _add_update(table, network, writer, weight, writer.line(derivation.scalars.gradient(weight)))
+        return table
+    for eq in _flat(derivation.sweep.equations):
+        name = eq.lhs.tensor.removeprefix("∂")
+        if name in derivation.sweep.weights:
+            _add_update(table, network, writer, Access(name, *eq.lhs.indices), writer.equation(eq))
+    return table
+
+
+def _add_update(table: Table, network: Network, writer: Text, weight: Access, gradient: str) -> None:
+    optimizer = network.optimizer
+    letter = writer.access(weight)
+    gradient = f"({gradient})" if " + " in gradient or " - " in gradient else gradient
+    writer.numbers = {optimizer.weight: letter, optimizer.gradient: gradient, **{s: f"{s}" for s in optimizer.states}}
+    for symbol, body in optimizer.updates:
+        new = letter if symbol == optimizer.weight else str(symbol)
+        mark = f"*{new}" if network.notation == "numbered" else f"new {new}"
+        right = writer.line(body, (str(optimizer.weight),))
+        table.add_row(Styled(""), Styled(mark, style="yellow"), Styled("="), Styled(right))
+    writer.numbers = {}
+
+
+def _flat(steps: tuple[Equation | Scan, ...]) -> list[Equation]:
+    return [eq for s in steps for eq in (s.equations if isinstance(s, Scan) else (s,))]

@@ -1,0 +1,295 @@
+"""The worked example: formula = numbers put in = value, for everything the notes derive.
+
+Full precision is carried throughout; what is printed is rounded, and ``=`` stands only between numbers whose printed
+digits are all there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy
+
+from codegen.document import Row, Section, row
+from codegen.layout import Shown, relation, show
+from codegen.matrices import bmatrix, factored, grid
+from derive.evaluate import Number, Values, number
+from derive.expressions import Access, accesses
+from derive.network import Tensor
+from derive.numbers import WorkedNumbers, at
+from derive.scalars import adjoint
+
+if TYPE_CHECKING:
+    from codegen.notes import Notes
+
+MAX_SAMPLES = 6  # columns of the table of per-sample derivatives
+
+
+def worked_sections(notes: Notes) -> list[Section]:
+    """The sections with numbers, or none where the specification gives no numbers."""
+    numbers = notes.derivation.numbers
+    if numbers is None:
+        return []
+    worked = Worked(notes, numbers)
+    if not notes.small:
+        return [worked.summary()]
+    return [worked.forward(), worked.backward(), worked.updates(), *worked.matrices(), worked.after()]
+
+
+class Worked:
+    """Formulas with the numbers of the first sample put in."""
+
+    def __init__(self, notes: Notes, numbers: WorkedNumbers) -> None:
+        self.notes, self.numbers = notes, numbers
+        self.first: Values = numbers.samples[0]
+        self.marks: dict[sympy.Expr, str] = {}
+
+    # formulas with numbers
+
+    def put_in(self, expression: sympy.Expr, values: Values, order: tuple[str, ...] = ()) -> tuple[str, bool]:
+        """The expression with the number of every element in its place, and whether all of them are exact."""
+        writer = self.notes.writer
+        shown = {a: show(at(values, a)) for a in accesses(expression)}
+        writer.numbers = {a: s.text for a, s in shown.items()}
+        settings = self.notes.network.optimizer.settings
+        writer.numbers |= {s: writer.line(v) for s, v in settings.items() if expression.has(s)}
+        try:
+            return writer.line(expression, order), all(s.exact for s in shown.values())
+        finally:
+            writer.numbers = {}
+
+    def line(self, left: str, formula: sympy.Expr, value: Number, values: Values, order: tuple[str, ...] = ()) -> Row:
+        """``left = formula = numbers = value``."""
+        self.notes.writer.numbers = self.marks
+        text = self.notes.writer.line(formula, order)
+        numbers, exact = self.put_in(formula, values, order)
+        result = show(value)
+        parts = [text]
+        if numbers != text and numbers != result.text:
+            parts.append(("=" if exact else "\\approx") + f" {numbers}")
+        sign = relation(result) if exact else "\\approx"
+        if result.text != text:
+            parts.append(f"{sign} {result.text}")
+        return row(left, " ".join(parts))
+
+    # sections
+
+    def forward(self) -> Section:
+        notes = self.notes
+        section = Section("The numbers: forward pass")
+        several = len(self.numbers.samples) > 1
+        section.say(("For the first sample, with " if several else "With ") + self.given() + " we get")
+        section.display(*self.forward_rows(self.first))
+        if several:
+            rows = []
+            for n, sample in enumerate(self.numbers.samples, 1):
+                value = show(sample[notes.network.loss][()])
+                rows.append(row(f"{notes.loss}_{{{n}}}", value.text, relation=relation(value)))
+            total = show(self.numbers.loss)
+            word = "sum" if notes.network.batch == "sum" else "mean"
+            section.say(f"The losses of the samples and their {word} are")
+            section.display(*rows, row(notes.loss, total.text, relation=relation(total)))
+        section.say(
+            "Printed numbers are rounded to six places; $=$ stands where nothing was lost, $\\approx$ elsewhere, and "
+            "every further step uses the full precision."
+        )
+        return section
+
+    def given(self) -> str:
+        """The inputs, targets and weights of the first sample in words."""
+        notes = self.notes
+        parts = []
+        for tensor in notes.network.tensors.values():
+            if tensor.role in ("input", "target", "weight", "constant"):
+                for e in tensor.elements():
+                    parts.append(f"${notes.writer.access(e)} = {show(at(self.first, e)).text}$")
+        return ", ".join(parts)
+
+    def forward_rows(self, values: Values, renewed: bool = False) -> list[Row]:
+        """Every value with its formula and its numbers; what is ``renewed`` by an update bears the new mark."""
+        notes, rows = self.notes, []
+        if renewed and notes.notation.numbered:
+            changed = [t for t in notes.network.tensors.values() if t.role in ("weight", "value") and not t.anonymous]
+            self.marks = {e: notes.new(notes.writer.access(e))[0] for t in changed for e in t.elements()}
+        for eq in notes.network.flat_equations:
+            tensor = notes.network.tensors[eq.lhs.tensor]
+            for element in tensor.elements() if not tensor.anonymous else ():
+                definition = notes.scalars.definition(element)
+                if definition is not None and not (definition == 0 and tensor.first):
+                    left = self.marks.get(element) or notes.writer.access(element)
+                    rows.append(self.line(left, definition, at(values, element), values, notes.order(eq)))
+        self.marks = {}
+        return rows
+
+    def backward(self) -> Section:
+        notes = self.notes
+        section = Section("The numbers: derivatives")
+        rows = []
+        for name in notes.sweep.deltas:
+            for element in notes.network.tensors[name].elements():
+                delta = adjoint(element)
+                form = notes.scalars.definition(delta)
+                if form is not None and not notes.network.tensors[name].first:
+                    rows.append(self.line(notes.writer.access(delta), form, at(self.first, delta), self.first))
+        for weight in self.weights():
+            left = f"\\frac{{\\partial {notes.loss}}}{{\\partial {notes.writer.access(weight)}}}"
+            rows.append(self.line(left, notes.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
+        section.display(*rows)
+        if len(self.numbers.samples) > 1:
+            self.table(section)
+        return section
+
+    def weights(self) -> list[Access]:
+        return [e for w in self.notes.network.weights for e in w.elements()]
+
+    def table(self, section: Section) -> None:
+        """Per-sample derivatives and their mean or sum."""
+        notes, samples = self.notes, self.numbers.samples[:MAX_SAMPLES]
+        word = "sum" if notes.network.batch == "sum" else "mean"
+        section.say(f"The same for every sample, and the {word} over the batch:")
+        head = ["", *(f"\\text{{sample {n}}}" for n in range(1, len(samples) + 1)), f"\\text{{{word}}}"]
+        lines = [" & ".join(head) + " \\\\ \\hline"]
+        for weight in self.weights():
+            cells = [show(at(s, adjoint(weight)), 4).text for s in samples]
+            cells.append(show(at(self.numbers.gradient, weight), 4).text)
+            left = f"\\partial {notes.loss} / \\partial {notes.writer.access(weight)}"
+            lines.append(" & ".join([left, *cells]) + " \\\\")
+        columns = "r|" + "r" * len(samples) + "|r"
+        section.say(f"{{\\small $\\begin{{array}}{{{columns}}} {' '.join(lines)} \\end{{array}}$}}")
+
+    def updates(self) -> Section:
+        notes = self.notes
+        optimizer = notes.network.optimizer
+        section = Section("The numbers: updates")
+        rate = show_setting(notes, optimizer.rate)
+        section.say(f"With the learning rate ${rate}$ and the old weights on every right-hand side:")
+        rows = []
+        for weight in reversed(self.weights()):
+            gradient, old = at(self.numbers.gradient, weight), at(self.numbers.weights, weight)
+            names = {optimizer.weight: show(old), optimizer.gradient: show(gradient)}
+            values: dict[sympy.Expr, Shown] = {**names, **{s: Shown("0", True) for s in optimizer.states}}
+            for symbol, body in optimizer.updates:
+                letter = notes.writer.access(weight)
+                letter = letter if symbol == optimizer.weight else f"{symbol}_{{{letter}}}"
+                left, arrow = notes.new(letter)
+                texts = {k: v.text for k, v in values.items()}
+                settings = {k: notes.writer.line(v) for k, v in optimizer.settings.items()}
+                notes.writer.numbers = {**texts, **settings}
+                text = notes.writer.line(body, (str(optimizer.weight),))
+                notes.writer.numbers = {}
+                result = self.updated(weight, symbol)
+                exact = all(v.exact for k, v in values.items() if body.has(k))
+                sign = relation(result) if exact else "\\approx"
+                rows.append(row(left, f"{text} {sign} {result.text}", relation=arrow))
+                values[symbol] = result
+        section.display(*rows)
+        return section
+
+    def updated(self, weight: Access, symbol: sympy.Symbol) -> Shown:
+        if symbol == self.notes.network.optimizer.weight:
+            return show(at(self.numbers.updated, weight))
+        return show(at(self.numbers.states[str(symbol)], weight))
+
+    def matrices(self) -> list[Section]:
+        """The matrix updates of gradient descent with every number written out."""
+        notes, optimizer = self.notes, self.notes.network.optimizer
+        if optimizer.name != "sgd" or len(self.numbers.samples) > 1:
+            return []
+        rate = optimizer.settings[optimizer.rate]
+        blocks = [self.matrix_update(w, rate) for w in reversed(notes.network.weights)]
+        if not any(blocks):
+            return []
+        section = Section("The numbers: updates as matrices")
+        stated = [row(notes.writer.symbol(str(optimizer.rate)), notes.writer.line(rate), "\\remark{learning rate}")]
+        for name in notes.sweep.deltas:
+            if not notes.network.tensors[name].shape:
+                delta = adjoint(Access(name))
+                form, value = notes.scalars.definition(delta) or delta, at(self.first, delta)
+                remark = f"\\remark{{derivative of ${notes.loss}$ by ${notes.writer.access(Access(name))}$}}"
+                stated.append(replace(self.line(notes.writer.access(delta), form, value, self.first), tag=remark))
+        section.say("With")
+        section.display(*stated)
+        section.say("all weights of an array change at once:")
+        for rows in blocks:
+            if rows:
+                section.display(*rows)
+        return [section]
+
+    def matrix_update(self, weight: Tensor, rate: sympy.Rational) -> list[Row]:
+        """Old minus rate times gradient, the product carried out, the result; none for large arrays."""
+        notes = self.notes
+        found = notes.sweep.adjoints[weight.name]
+        layout = grid(weight, found.indices, notes.notation.numbered)
+        if layout is None:
+            return []
+
+        def matrix(value: Callable[[Access], Number]) -> str:
+            return bmatrix([[show(value(e)).text for e in r] for r in layout.rows])
+
+        def change(e: Access) -> Number:
+            return number(rate) * at(self.numbers.gradient, e)
+
+        old = matrix(lambda e: at(self.numbers.weights, e))
+        left = bmatrix([[notes.new(notes.writer.access(e))[0] for e in r] for r in layout.rows])
+        product = factored(layout, found.closed, notes.scalars, self.write)
+        parts = [f"{old} - {notes.writer.line(rate)} \\cdot {product}"] if product else []
+        parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
+        elements = [e for r in layout.rows for e in r]
+        sign = relation(*(show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
+        return [Row(left, notes.new("")[1], (parts[0],)), *(Row("", sign, (p,)) for p in parts[1:])]
+
+    def write(self, expression: sympy.Expr, scalar: bool = False) -> str:
+        text, _ = self.put_in(expression, self.first)
+        return self.notes.writer.brackets(text) if scalar and text.startswith("-") else text
+
+    def after(self) -> Section:
+        """The second forward pass, and what became of the loss."""
+        notes = self.notes
+        section = Section("The second forward pass")
+        many = len(self.numbers.samples) > 1
+        section.say("With the new weights" + (" the first sample gives" if many else " we get"))
+        section.display(*self.forward_rows(self.numbers.after[0], renewed=True))
+        before, now = show(self.numbers.loss), show(self.numbers.loss_after)
+        verb = "fell" if self.numbers.loss_after < self.numbers.loss else "did not fall"
+        of_batch = f" (the {'sum' if notes.network.batch == 'sum' else 'mean'} over the samples)" if many else ""
+        text = f"The loss{of_batch} {verb}: ${notes.loss} {relation(before)} {before.text}$ before the update, "
+        text += f"${notes.new(notes.loss)[0]} {relation(now)} {now.text}$ after it."
+        section.say(text + self.closer())
+        return section
+
+    def closer(self) -> str:
+        """Whether every scalar prediction moved towards its target; silent where that has no meaning."""
+        network = self.notes.network
+        targets = network.of_role("target")
+        if len(network.outputs) != 1 or len(targets) != 1 or len(self.numbers.samples) > 1:
+            return ""
+        output, target = network.tensors[network.outputs[0]], targets[0]
+        if output.size != 1 or target.size != 1:
+            return ""
+        (goal,) = self.first[target.name].values()
+        (old,), (new,) = self.first[output.name].values(), self.numbers.after[0][output.name].values()
+        if abs(new - goal) >= abs(old - goal):
+            return ""
+        name = self.notes.writer.access(next(iter(output.elements())))
+        return (
+            f" The prediction moved towards the target ${show(goal).text}$: ${name}$ went from ${show(old).text}$ to "
+            f"${show(new).text}$. Repeating both passes brings it closer still."
+        )
+
+    def summary(self) -> Section:
+        """For a large network: the predictions and the loss before and after one update."""
+        notes = self.notes
+        section = Section("The numbers")
+        before, now = show(self.numbers.loss), show(self.numbers.loss_after)
+        section.say("For the samples of the specification the loss before and after one update is")
+        section.display(
+            row(notes.loss, before.text, relation=relation(before)),
+            row(notes.new(notes.loss)[0], now.text, relation=relation(now)),
+        )
+        return section
+
+
+def show_setting(notes: Notes, symbol: sympy.Symbol) -> str:
+    return f"{notes.writer.symbol(str(symbol))} = {notes.writer.line(notes.network.optimizer.settings[symbol])}"

@@ -1,0 +1,324 @@
+"""Expressions as a lecturer writes them: the order of terms and factors, brackets, signs, fractions.
+
+SymPy keeps sums and products in an order of its own; here ``w₅ − a Δ h₁`` is written as on the board.  What the user
+wrote keeps the user's order; derived expressions follow the roles of their factors: numbers, rates, δ, weights,
+values, inputs.  :class:`Writer` decides all this once; its subclasses say how a fraction looks in LaTeX or in text.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import sympy
+
+from codegen.notation import Notation
+from derive.expressions import Access, Cases, Equal, Index, accesses, fresh, index_symbols, rename, sort_key
+from derive.network import Equation
+from derive.steps import Line, Partial, Product, Total
+
+ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
+LETTERS = ["i", "j", "k", "l", "m", "n", "p", "q", "r", "s", "u", "v"]
+_ROLES = {"constant": 2.0, "adjoint": 3.0, "target": 4.5, "weight": 4.0, "value": 5.0, "input": 6.0}
+
+
+class Writer(ABC):
+    """Writes expressions of one network.
+
+    ``numbers`` maps elements to the text of a number that stands for them (the worked example).
+    """
+
+    def __init__(self, notation: Notation, equations: Mapping[str, Equation]) -> None:
+        self.notation = notation
+        self.equations = equations
+        self.numbers: Mapping[sympy.Expr, str] = {}
+        self.order: tuple[str, ...] = ()
+        self.scope: set[str] = set()
+
+    # entry points
+
+    def line(self, line: Line, order: tuple[str, ...] = ()) -> str:
+        """A line of a derivation or an expression."""
+        return self._line(line, order)[0]
+
+    def equation(self, equation: Equation) -> str:
+        """The right side of an equation, its reduction included."""
+        self.scope = {str(s) for s in equation.free}
+        try:
+            return self._reduced(equation, {})[0]
+        finally:
+            self.scope = set()
+
+    def factor(self, expression: sympy.Expr) -> str:
+        """An expression in brackets if it needs them as a factor."""
+        return self._bracketed(self._write(expression), MUL)
+
+    # lines
+
+    def _line(self, line: Line, order: tuple[str, ...] = ()) -> tuple[str, int]:
+        match line:
+            case Partial():
+                return self.partial(line), MUL
+            case Product():
+                parts = [self._bracketed(self._line(f), MUL) for f in line.factors]
+                return self.product(parts), MUL
+            case Total():
+                return " + ".join(self._bracketed(self._line(t), SUM) for t in line.terms), ADD
+        previous, self.order = self.order, order
+        try:
+            return self._write(line)
+        finally:
+            self.order = previous
+
+    # expressions
+
+    def _write(self, e: sympy.Expr) -> tuple[str, int]:
+        if e in self.numbers:
+            return self.numbers[e], ATOM if not self.numbers[e].startswith("-") else ADD
+        if isinstance(e, Access):
+            return self._access(e)
+        if e.is_Rational:
+            return self._rational(e)
+        if e.is_Add:
+            content, primitive = e.primitive()
+            if content != 1 and primitive.is_Add:  # SymPy multiplies numbers in: 2 (y - t), not 2 y - 2 t
+                return self.product([self._write(content)[0], self.brackets(self._sum(primitive))]), MUL
+            return self._sum(e), ADD
+        if e.is_Mul:
+            return self._product(e)
+        if e.is_Pow:
+            return self._power(e)
+        if e.is_Symbol:
+            return self.symbol(str(e)), ATOM
+        if isinstance(e, Cases):
+            return self._cases(e)
+        if isinstance(e, Equal):
+            return self.iverson(f"{self._write(e.args[0])[0]} = {self._write(e.args[1])[0]}"), ATOM
+        if e.is_Function:
+            return self.function(e.func.__name__, [self._write(a)[0] for a in e.args]), MUL
+        if e.is_number:
+            return self.constant(e), MUL
+        raise NotImplementedError(f"no notation for {type(e).__name__}")
+
+    def _access(self, access: Access) -> tuple[str, int]:
+        tensor = self.notation.tensors[access.tensor]
+        if tensor.anonymous:
+            equation = self.equations[access.tensor]
+            return self._reduced(equation, dict(zip(equation.lhs.indices, access.indices, strict=True)))
+        return self.access(access), ATOM
+
+    def _reduced(self, eq: Equation, mapping: dict[sympy.Expr, sympy.Expr]) -> tuple[str, int]:
+        """The right side of an equation at other indices; bound indices keep out of the way of those in use."""
+        binding: dict[Index, sympy.Expr] = {i: j for i, j in mapping.items() if i.is_Symbol}
+        taken = self.scope | {str(s) for j in mapping.values() for s in index_symbols(j)}
+        names = {self.notation.names[t].text for t in self.notation.names}
+        for s in eq.reduce:
+            binding[s] = fresh([str(s), *(n for n in LETTERS if n not in names)], taken)
+        previous = self.scope, self.order
+        self.scope, self.order = taken, eq.order
+        try:
+            text, level = self._write(rename(eq.body, binding))
+            if not eq.reduce:
+                return text, level
+            body = self._bracketed((text, level), SUM)
+            bounds = [(str(binding[s]), *eq.ranges[s]) for s in eq.reduce]
+            return self.reduction(eq.kind, bounds, body), SUM
+        finally:
+            self.scope, self.order = previous
+
+    def _rational(self, r: sympy.Rational) -> tuple[str, int]:
+        if r.is_Integer:
+            return str(r), ATOM if r >= 0 else ADD
+        if self._is_decimal(r):
+            return decimal(r), ATOM if r >= 0 else ADD
+        sign = "-" if r < 0 else ""
+        return sign + self.fraction(str(abs(r.p)), str(r.q)), MUL if r >= 0 else ADD
+
+    def _is_decimal(self, r: sympy.Rational) -> bool:
+        decimals = self.notation.network.decimals
+        terminating = not set(sympy.factorint(r.q)) - {2, 5}
+        return abs(r) in decimals or (terminating and r.q > 8 and bool(decimals))
+
+    # sums
+
+    def sorted_terms(self, e: sympy.Expr) -> list[sympy.Expr]:
+        """The terms of a sum in the order in which they are written; a sign stands first only if the user put it."""
+        terms = sorted(sympy.Add.make_args(e), key=self._term_key)
+        if self.is_negative(terms[0]) and not self._in_order(terms[0]):
+            positive = next((t for t in terms if not self.is_negative(t)), terms[0])
+            terms.remove(positive)
+            terms.insert(0, positive)
+        return terms
+
+    def _sum(self, e: sympy.Add) -> str:
+        text = ""
+        for term in self.sorted_terms(e):
+            negative = self.is_negative(term)
+            written = self._bracketed(self._write(-term if negative else term), SUM)
+            joiner = ("-" if negative else "") if not text else (" - " if negative else " + ")
+            text += joiner + written
+        return text
+
+    def _in_order(self, term: sympy.Expr) -> bool:
+        return bool(self.order) and any(n in self.order for n in self._mentions(term))
+
+    @staticmethod
+    def is_negative(term: sympy.Expr) -> bool:
+        return bool(term.as_coeff_Mul()[0].is_negative)
+
+    def _mentions(self, e: sympy.Expr) -> list[str]:
+        if e.is_number:
+            return [str(e), str(-e)]
+        return [a.tensor for a in accesses(e)] + sorted(str(s) for s in e.free_symbols)
+
+    def _term_key(self, term: sympy.Expr) -> tuple[float, ...] | tuple:  # type: ignore[type-arg]
+        if self.order:
+            places = [self.order.index(n) for n in self._mentions(term) if n in self.order]
+            if places:
+                return (0, min(places), self._indices_key(term))
+        if term.is_number:
+            return (-1, 0, ())
+        ranks = [self.notation.rank.get(a.tensor, -1) for a in accesses(term)]
+        return (1, min(ranks, default=-2), self._indices_key(term))
+
+    @staticmethod
+    def _indices_key(term: sympy.Expr) -> tuple[tuple[int, str], ...]:
+        return tuple(sort_key(a) for a in sorted(term.atoms(Access), key=str))
+
+    # products
+
+    def _product(self, e: sympy.Mul) -> tuple[str, int]:
+        number, rest = e.as_coeff_Mul()
+        if number.is_negative:
+            return "-" + self._bracketed(self._write(-e), SUM), ADD
+        above, below = [], []
+        for factor in sympy.Mul.make_args(rest):
+            inverted = factor.is_Pow and factor.exp.is_Rational and factor.exp.is_negative
+            (below if inverted else above).append(1 / factor if inverted else factor)
+        weights_last = self.notation.numbered and self._is_forward(rest)
+        above.sort(key=lambda f: (weights_last and 4 <= self._role(f) < 4.5, self.factor_key(f)))
+        below.sort(key=self.factor_key)
+        if below:
+            fraction_number = isinstance(number, sympy.Rational) and not self._is_decimal(number)
+            top = ([sympy.Integer(number.p)] if number.p != 1 else []) if fraction_number else [number]
+            bottom = [sympy.Integer(number.q)] if fraction_number and number.q != 1 else []
+            return self.fraction(self._factors([*top, *above]), self._factors([*bottom, *below])), MUL
+        return self._factors(([number] if number != 1 else []) + above), MUL
+
+    def _factors(self, factors: list[sympy.Expr]) -> str:
+        if not factors:
+            return "1"
+        if len(factors) == 1:
+            return self._write(factors[0])[0]
+        *written, last = [self._write(f) for f in factors]
+        return self.product([*(self._bracketed(w, MUL) for w in written), self._bracketed(last, SUM)])
+
+    def _is_forward(self, e: sympy.Expr) -> bool:
+        """A product of the forward pass; the numbered notation writes the weight last in it: h₁ w₅."""
+        return {self.notation.tensors[a.tensor].role for a in accesses(e)} <= {"weight", "value", "input"}
+
+    def factor_key(self, factor: sympy.Expr) -> tuple:  # type: ignore[type-arg]
+        """Where a factor stands in a product."""
+        if self.order:
+            places = [self.order.index(a.tensor) for a in accesses(factor) if a.tensor in self.order]
+            if places:
+                return (0, max(places), self._indices_key(factor))
+        return (1, self._role(factor), self._indices_key(factor))
+
+    def _role(self, factor: sympy.Expr) -> float:
+        base = factor.base if factor.is_Pow else factor
+        if isinstance(base, Access):
+            tensor = self.notation.tensors[base.tensor]
+            rank = self.notation.rank.get(base.tensor, 0) / 1000
+            if tensor.anonymous:
+                return 3.1 if tensor.role == "adjoint" else 4.9
+            return _ROLES[tensor.role] + rank
+        if base.is_number:
+            return 0.0
+        if not base.atoms(Access):
+            return 1.0
+        if isinstance(base, (Cases, Equal)):
+            return 5.95
+        inside = accesses(base)
+        roles = {self.notation.tensors[a.tensor].role for a in inside}
+        if "target" in roles or "adjoint" in roles:
+            return 3.5 if base.is_Add else 5.9
+        return max(_ROLES[r] for r in roles) + max(self.notation.rank.get(a.tensor, 0) for a in inside) / 1000 + 0.0005
+
+    # powers and cases
+
+    def _power(self, e: sympy.Pow) -> tuple[str, int]:
+        if e.exp.is_Rational and e.exp.is_negative:
+            return self.fraction("1", self._write(1 / e)[0]), MUL
+        if e.exp == sympy.Rational(1, 2):
+            return self.root(self._write(e.base)[0]), ATOM
+        return self.power(self._write(e.base), self._write(e.exp)[0]), POW
+
+    def _cases(self, e: Cases) -> tuple[str, int]:
+        condition, positive, otherwise = e.args
+        for sign, kind in ((1, "max"), (-1, "min")):
+            if sympy.expand(sign * (positive - otherwise) - condition) == 0:
+                return self.function(kind, [self._write(positive)[0], self._write(otherwise)[0]]), ATOM
+        test = self._condition(condition)
+        if positive == 1 and otherwise == 0:
+            return self.iverson(test), ATOM
+        return self.cases(self._write(positive)[0], self._write(otherwise)[0], test), ATOM
+
+    def _condition(self, condition: sympy.Expr) -> str:
+        terms = sympy.Add.make_args(condition)
+        left = sympy.Add(*(t for t in terms if not self.is_negative(t)))
+        right = sympy.Add(*(-t for t in terms if self.is_negative(t)))
+        return f"{self._write(left)[0]} > {self._write(right)[0]}"
+
+    def _bracketed(self, written: tuple[str, int], level: int) -> str:
+        text, own = written
+        return text if own >= level else self.brackets(text)
+
+    # what it looks like
+
+    @abstractmethod
+    def access(self, access: Access) -> str: ...
+
+    @abstractmethod
+    def symbol(self, name: str) -> str: ...
+
+    @abstractmethod
+    def constant(self, value: sympy.Expr) -> str: ...
+
+    @abstractmethod
+    def fraction(self, above: str, below: str) -> str: ...
+
+    @abstractmethod
+    def product(self, factors: list[str]) -> str: ...
+
+    @abstractmethod
+    def power(self, base: tuple[str, int], exponent: str) -> str: ...
+
+    @abstractmethod
+    def root(self, inside: str) -> str: ...
+
+    @abstractmethod
+    def function(self, name: str, arguments: list[str]) -> str: ...
+
+    @abstractmethod
+    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str: ...
+
+    @abstractmethod
+    def iverson(self, condition: str) -> str: ...
+
+    @abstractmethod
+    def cases(self, positive: str, otherwise: str, condition: str) -> str: ...
+
+    @abstractmethod
+    def brackets(self, inside: str) -> str: ...
+
+    @abstractmethod
+    def partial(self, partial: Partial) -> str: ...
+
+
+def decimal(r: sympy.Rational) -> str:
+    """A terminating fraction in decimals, all digits."""
+    digits = max(sympy.multiplicity(2, r.q), sympy.multiplicity(5, r.q))
+    scaled = abs(r) * 10**digits
+    text = str(int(scaled)).rjust(digits + 1, "0")
+    return ("-" if r < 0 else "") + text[: len(text) - digits] + ("." + text[len(text) - digits :] if digits else "")
