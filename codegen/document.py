@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from codegen.layout import broken
+from codegen.layout import WIDTH, broken, visible_length
 
 
 @dataclass(frozen=True)
 class Row:
-    """One aligned line: left side, relation, right side in pieces that fit the page, and a remark or a number."""
+    """One aligned line: left side, right side, a remark or a number, and the relation between the sides."""
 
     left: str
-    relation: str
-    pieces: tuple[str, ...]
+    right: str
     tag: str = ""
+    relation: str = "="
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Block:
 
 @dataclass
 class Section:
+    """A heading with what stands under it."""
+
     title: str
     blocks: list[Block] = field(default_factory=list)
 
@@ -34,15 +36,12 @@ class Section:
         self.blocks.append(Block(text=text))
 
     def display(self, *rows: Row) -> None:
+        """Aligned rows; right sides are broken where they would leave the page."""
+        room = WIDTH - max(visible_length(r.left) for r in rows)
         lines = []
         for n, r in enumerate(rows):
-            first, *rest = r.pieces
+            first, *rest = broken(r.right, room)
             pieces = [f"{r.left} &{r.relation} {first} {r.tag}".rstrip(), *(f"&\\quad {p}" for p in rest)]
             end = "" if n == len(rows) - 1 else " \\\\[0.35em]"
             lines += [p + " \\\\" for p in pieces[:-1]] + [pieces[-1] + end]
         self.blocks.append(Block(lines=tuple(lines)))
-
-
-def row(left: str, right: str, tag: str = "", relation: str = "=") -> Row:
-    """A row whose right side is broken where it is too long."""
-    return Row(left, relation, tuple(broken(right)), tag)

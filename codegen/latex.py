@@ -59,13 +59,13 @@ class Latex(Writer):
     def root(self, inside: str) -> str:
         return f"\\sqrt{{{inside}}}"
 
-    def function(self, name: str, arguments: list[str]) -> str:
+    def function(self, name: str, arguments: list[str], exponent: str = "") -> str:
         if name == "exp":
             return f"e^{{{arguments[0]}}}"
         if name == "Abs":
             return f"\\left|{arguments[0]}\\right|"
         word = _OPERATORS.get(name) or f"\\mathrm{{{_WORDS.get(name, name)}}}".replace("_", "\\_")
-        return word + self.brackets(", ".join(arguments))
+        return word + (f"^{{{exponent}}}" if exponent else "") + self.brackets(", ".join(arguments))
 
     def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
         sign = "\\sum" if kind == "sum" else "\\max"
@@ -124,8 +124,9 @@ class Text(Writer):
     def root(self, inside: str) -> str:
         return f"√({inside})"
 
-    def function(self, name: str, arguments: list[str]) -> str:
-        return f"{ {'Abs': 'abs'}.get(name, name) }({', '.join(arguments)})"
+    def function(self, name: str, arguments: list[str], exponent: str = "") -> str:
+        call = f"{ {'Abs': 'abs'}.get(name, name) }({', '.join(arguments)})"
+        return f"{call}^{exponent}" if exponent else call
 
     def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
         return f"{'Σ' if kind == 'sum' else 'max'}_{','.join(b[0] for b in bounds)} {body}"

@@ -55,12 +55,18 @@ def relation(*numbers: Shown) -> str:
 
 def visible_length(latex: str) -> int:
     """About how many characters wide a formula is."""
+    latex = re.sub(r"\\begin\{b(?:small)?matrix\}(.*?)\\end\{b(?:small)?matrix\}", _widest_row, latex)
     text = re.sub(r"\\frac\{", "{", latex)
     text = re.sub(r"\\(?:mathit|mathrm|text|left|right|begin|end|,|;|quad)\b", "", text)
     text = re.sub(r"\\[a-zA-Z]+", "x", text)
     fractions = latex.count("\\frac")
     plain = re.sub(r"[{}\\^_ ,]", "", text)
     return len(plain) - (len(plain) // 3 if fractions and len(plain) > 20 else 0)
+
+
+def _widest_row(matrix: re.Match[str]) -> str:
+    rows = [" ".join(f"{cell}xx" for cell in row.split("&")) for row in matrix.group(1).split("\\\\")]
+    return "[" + max(rows, key=visible_length) + "]"
 
 
 def broken(latex: str, width: int = WIDTH) -> list[str]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import jinja2
 import sympy
 
-from codegen.document import Row, Section, row
+from codegen.document import Row, Section
 from codegen.latex import Latex, equations_of
 from codegen.layout import escape
 from codegen.matrices import MatrixWriter, bmatrix, factored, grid
@@ -128,7 +128,7 @@ class Notes:
         for step in self.network.equations:
             for eq in step.equations if isinstance(step, Scan) else (step,):
                 if not self.network.tensors[eq.lhs.tensor].anonymous:
-                    rows.append(row(self.writer.access(eq.lhs), self.writer.equation(eq), self.number(eq)))
+                    rows.append(Row(self.writer.access(eq.lhs), self.writer.equation(eq), self.number(eq)))
         return rows
 
     def number(self, eq: Equation) -> str:
@@ -144,7 +144,7 @@ class Notes:
             for element in tensor.elements():
                 definition = self.scalars.definition(element)
                 if definition is not None:
-                    rows.append(row(self.writer.access(element), self.writer.line(definition, self.order(eq))))
+                    rows.append(Row(self.writer.access(element), self.writer.line(definition, self.order(eq))))
         return rows
 
     def order(self, eq: Equation) -> tuple[str, ...]:
@@ -166,10 +166,10 @@ class Notes:
             for n, parameter in enumerate(function.parameters):
                 call = self.writer.function(name, [self.writer.line(p) for p in function.parameters])
                 if n == 0:
-                    rows.append(row(call, self.writer.line(function.body)))
+                    rows.append(Row(call, self.writer.line(function.body)))
                 derivative = derivative_of(function, n)
                 left = f"\\frac{{\\partial}}{{\\partial {self.writer.line(parameter)}}}\\, {call}"
-                rows.append(row(left, self.writer.line(derivative)))
+                rows.append(Row(left, self.writer.line(derivative)))
                 kinks |= bool(function.body.atoms(Cases))
         if not rows:
             return []
@@ -188,7 +188,7 @@ class Notes:
                     continue
                 named = self.writer.line(self.scalars.definition(element) or element)
                 expanded = self.writer.line(self.scalars.expanded(element))
-                rows = [row(self.writer.access(element), named)] + ([row("", expanded)] if expanded != named else [])
+                rows = [Row(self.writer.access(element), named)] + ([Row("", expanded)] if expanded != named else [])
                 section.display(*rows)
         if not section.blocks:
             return []
@@ -215,7 +215,7 @@ class Notes:
                 f"\\underbrace{{w}}_{{\\text{{old weight}}}} - \\underbrace{{{rate}}}_{{\\text{{learning rate}}}} "
                 f"\\underbrace{{{derivative}}}_{{\\text{{derivative of }} {self.loss}}}"
             )
-            section.display(Row(f"\\underbrace{{{new}}}_{{\\text{{new weight}}}}", arrow, (right,)))
+            section.display(Row(f"\\underbrace{{{new}}}_{{\\text{{new weight}}}}", right, relation=arrow))
         else:
             section.display(*self.update_rows(None, sympy.Symbol("g", real=True)))
             section.say(f"with $g = {derivative}$ and states that start at zero.")
@@ -248,7 +248,7 @@ class Notes:
             )
             self.writer.numbers = {}
             left, arrow = self.new(names[symbol])
-            rows.append(row(left, right, relation=arrow))
+            rows.append(Row(left, right, relation=arrow))
             if self.notation.numbered:
                 fresh[symbol] = left
         return rows
@@ -296,12 +296,12 @@ class Notes:
             for eq in equations:
                 place = Access(name, *eq.lhs.indices)
                 side = f"\\frac{{\\partial {self.loss}}}{{\\partial {self.writer.access(place)}}}"
-                rows.append(row(side, self.writer.equation(eq), self.number(eq), "\\mathrel{+}="))
+                rows.append(Row(side, self.writer.equation(eq), self.number(eq), "\\mathrel{+}="))
             section.say(f"Contributions to ${left}$ are added one after the other, the last time step first:")
             section.display(*rows)
             return
         eq = equations[0]
-        section.display(row(left, self.writer.equation(eq), self.number(eq)))
+        section.display(Row(left, self.writer.equation(eq), self.number(eq)))
         reasons = [RULES[r] for r in found.rules]
         if reasons:
             section.say(f"\\textit{{Rules used: {'; '.join(reasons)}.}}")
@@ -329,10 +329,10 @@ class Notes:
         left = f"\\frac{{\\partial {self.loss}}}{{\\partial {element}}}"
         rows = []
         for step in derived.steps:
-            rows.append(row(left, self.writer.line(step.after), self.remark(step)))
+            rows.append(Row(left, self.writer.line(step.after), self.remark(step)))
             left = ""
         if name:
-            rows.append(row("", name))
+            rows.append(Row("", name))
         section.display(*rows)
         uses = [(a, b) for step in derived.steps for a, b in step.uses]
         if uses:
@@ -385,9 +385,9 @@ class Notes:
             new = bmatrix([[self.new(self.writer.access(e))[0] for e in r] for r in layout.rows])
             changes = [[self.writer.line(optimizer.rate * self.scalars.gradient(e)) for e in r] for r in layout.rows]
             product = factored(layout, self.sweep.adjoints[weight.name].closed, self.scalars, self._symbols)
-            rows = [Row(new, self.new("")[1], (f"{old} - {rate}\\, {product}",))] if product else []
+            rows = [Row(new, f"{old} - {rate}\\, {product}", relation=self.new("")[1])] if product else []
             left = "" if rows else new
-            rows.append(Row(left, "=" if rows else self.new("")[1], (f"{old} - {bmatrix(changes)}",)))
+            rows.append(Row(left, f"{old} - {bmatrix(changes)}", relation="=" if rows else self.new("")[1]))
             blocks.append(rows)
         return blocks
 
@@ -399,20 +399,20 @@ class Notes:
         for eq in self.network.flat_equations:
             if not self.network.tensors[eq.lhs.tensor].anonymous:
                 text = self.matrix.equation(eq)
-                if text:
-                    rows.append(row(self.matrix.bold(eq.lhs.tensor), text))
+                if text and "\\sum" not in text:
+                    rows.append(Row(self.matrix.bold(eq.lhs.tensor), text))
         flat = [e for s in self.sweep.equations for e in (s.equations if isinstance(s, Scan) else (s,))]
         for eq in flat:
             name = eq.lhs.tensor.removeprefix("∂")
             if name in self.sweep.deltas and not eq.accumulate:
                 text = self.matrix.equation(eq)
                 if text:
-                    rows.append(row(self.matrix.bold(eq.lhs.tensor), text))
+                    rows.append(Row(self.matrix.bold(eq.lhs.tensor), text))
             elif name in self.sweep.weights and not eq.accumulate:
                 text = self.matrix.gradient(eq)
                 if text:
                     left = f"\\frac{{\\partial {self.loss}}}{{\\partial {self.matrix.bold(name)}}}"
-                    rows.append(row(left, text))
+                    rows.append(Row(left, text))
         return rows
 
     # the proof

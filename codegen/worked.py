@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from codegen.document import Row, Section, row
+from codegen.document import Row, Section
 from codegen.layout import Shown, relation, show
 from codegen.matrices import bmatrix, factored, grid
 from derive.evaluate import Number, Values, number
@@ -72,7 +72,7 @@ class Worked:
         sign = relation(result) if exact else "\\approx"
         if result.text != text:
             parts.append(f"{sign} {result.text}")
-        return row(left, " ".join(parts))
+        return Row(left, " ".join(parts))
 
     # sections
 
@@ -86,11 +86,11 @@ class Worked:
             rows = []
             for n, sample in enumerate(self.numbers.samples, 1):
                 value = show(sample[notes.network.loss][()])
-                rows.append(row(f"{notes.loss}_{{{n}}}", value.text, relation=relation(value)))
+                rows.append(Row(f"{notes.loss}_{{{n}}}", value.text, relation=relation(value)))
             total = show(self.numbers.loss)
             word = "sum" if notes.network.batch == "sum" else "mean"
             section.say(f"The losses of the samples and their {word} are")
-            section.display(*rows, row(notes.loss, total.text, relation=relation(total)))
+            section.display(*rows, Row(notes.loss, total.text, relation=relation(total)))
         section.say(
             "Printed numbers are rounded to six places; $=$ stands where nothing was lost, $\\approx$ elsewhere, and "
             "every further step uses the full precision."
@@ -182,7 +182,7 @@ class Worked:
                 result = self.updated(weight, symbol)
                 exact = all(v.exact for k, v in values.items() if body.has(k))
                 sign = relation(result) if exact else "\\approx"
-                rows.append(row(left, f"{text} {sign} {result.text}", relation=arrow))
+                rows.append(Row(left, f"{text} {sign} {result.text}", relation=arrow))
                 values[symbol] = result
         section.display(*rows)
         return section
@@ -202,7 +202,7 @@ class Worked:
         if not any(blocks):
             return []
         section = Section("The numbers: updates as matrices")
-        stated = [row(notes.writer.symbol(str(optimizer.rate)), notes.writer.line(rate), "\\remark{learning rate}")]
+        stated = [Row(notes.writer.symbol(str(optimizer.rate)), notes.writer.line(rate), "\\remark{learning rate}")]
         for name in notes.sweep.deltas:
             if not notes.network.tensors[name].shape:
                 delta = adjoint(Access(name))
@@ -238,7 +238,8 @@ class Worked:
         parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
         elements = [e for r in layout.rows for e in r]
         sign = relation(*(show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
-        return [Row(left, notes.new("")[1], (parts[0],)), *(Row("", sign, (p,)) for p in parts[1:])]
+        first = Row(left, parts[0], relation=notes.new("")[1])
+        return [first, *(Row("", p, relation=sign) for p in parts[1:])]
 
     def write(self, expression: sympy.Expr, scalar: bool = False) -> str:
         text, _ = self.put_in(expression, self.first)
@@ -285,8 +286,8 @@ class Worked:
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)
         section.say("For the samples of the specification the loss before and after one update is")
         section.display(
-            row(notes.loss, before.text, relation=relation(before)),
-            row(notes.new(notes.loss)[0], now.text, relation=relation(now)),
+            Row(notes.loss, before.text, relation=relation(before)),
+            Row(notes.new(notes.loss)[0], now.text, relation=relation(now)),
         )
         return section
 

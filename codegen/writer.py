@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import sympy
 
@@ -34,6 +35,7 @@ class Writer(ABC):
         self.numbers: Mapping[sympy.Expr, str] = {}
         self.order: tuple[str, ...] = ()
         self.scope: set[str] = set()
+        self.depth = 0
 
     # entry points
 
@@ -73,6 +75,13 @@ class Writer(ABC):
     # expressions
 
     def _write(self, e: sympy.Expr) -> tuple[str, int]:
+        self.depth += 1
+        try:
+            return self._form(e)
+        finally:
+            self.depth -= 1
+
+    def _form(self, e: sympy.Expr) -> tuple[str, int]:
         if e in self.numbers:
             return self.numbers[e], ATOM if not self.numbers[e].startswith("-") else ADD
         if isinstance(e, Access):
@@ -144,7 +153,7 @@ class Writer(ABC):
     def sorted_terms(self, e: sympy.Expr) -> list[sympy.Expr]:
         """The terms of a sum in the order in which they are written; a sign stands first only if the user put it."""
         terms = sorted(sympy.Add.make_args(e), key=self._term_key)
-        if self.is_negative(terms[0]) and not self._in_order(terms[0]):
+        if self.is_negative(terms[0]) and not (self.depth == 1 and self._in_order(terms[0])):
             positive = next((t for t in terms if not self.is_negative(t)), terms[0])
             terms.remove(positive)
             terms.insert(0, positive)
@@ -171,7 +180,7 @@ class Writer(ABC):
             return [str(e), str(-e)]
         return [a.tensor for a in accesses(e)] + sorted(str(s) for s in e.free_symbols)
 
-    def _term_key(self, term: sympy.Expr) -> tuple[float, ...] | tuple:  # type: ignore[type-arg]
+    def _term_key(self, term: sympy.Expr) -> tuple[Any, ...]:
         if self.order:
             places = [self.order.index(n) for n in self._mentions(term) if n in self.order]
             if places:
@@ -191,7 +200,8 @@ class Writer(ABC):
         number, rest = e.as_coeff_Mul()
         if number.is_negative:
             return "-" + self._bracketed(self._write(-e), SUM), ADD
-        above, below = [], []
+        above: list[sympy.Expr] = []
+        below: list[sympy.Expr] = []
         for factor in sympy.Mul.make_args(rest):
             inverted = factor.is_Pow and factor.exp.is_Rational and factor.exp.is_negative
             (below if inverted else above).append(1 / factor if inverted else factor)
@@ -217,7 +227,7 @@ class Writer(ABC):
         """A product of the forward pass; the numbered notation writes the weight last in it: h₁ w₅."""
         return {self.notation.tensors[a.tensor].role for a in accesses(e)} <= {"weight", "value", "input"}
 
-    def factor_key(self, factor: sympy.Expr) -> tuple:  # type: ignore[type-arg]
+    def factor_key(self, factor: sympy.Expr) -> tuple[Any, ...]:
         """Where a factor stands in a product."""
         if self.order:
             places = [self.order.index(a.tensor) for a in accesses(factor) if a.tensor in self.order]
@@ -236,7 +246,7 @@ class Writer(ABC):
         if base.is_number:
             return 0.0
         if not base.atoms(Access):
-            return 1.0
+            return 1.5 if base.is_Add else 1.0
         if isinstance(base, (Cases, Equal)):
             return 5.95
         inside = accesses(base)
@@ -252,7 +262,11 @@ class Writer(ABC):
             return self.fraction("1", self._write(1 / e)[0]), MUL
         if e.exp == sympy.Rational(1, 2):
             return self.root(self._write(e.base)[0]), ATOM
-        return self.power(self._write(e.base), self._write(e.exp)[0]), POW
+        exponent = self._write(e.exp)[0]
+        if e.base.is_Function and not isinstance(e.base, (Cases, sympy.Abs)) and e.base not in self.numbers:
+            arguments = [self._write(a)[0] for a in e.base.args]
+            return self.function(e.base.func.__name__, arguments, exponent), MUL
+        return self.power(self._write(e.base), exponent), POW
 
     def _cases(self, e: Cases) -> tuple[str, int]:
         condition, positive, otherwise = e.args
@@ -298,7 +312,7 @@ class Writer(ABC):
     def root(self, inside: str) -> str: ...
 
     @abstractmethod
-    def function(self, name: str, arguments: list[str]) -> str: ...
+    def function(self, name: str, arguments: list[str], exponent: str = "") -> str: ...
 
     @abstractmethod
     def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str: ...

@@ -10,11 +10,12 @@ Indices count from 1 and are affine in index symbols.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 import sympy
 from sympy.core.symbol import Str
 
-Index = sympy.Symbol
+Index: TypeAlias = sympy.Symbol
 
 
 def index(name: str) -> Index:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sympy
 
@@ -28,7 +28,8 @@ class Formula(sympy.Function):
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         from derive.tidy import derivative_of
 
-        derivative = derivative_of(type(self), argindex - 1)
+        function: Any = type(self)
+        derivative = derivative_of(function, argindex - 1)
         return derivative.xreplace(dict(zip(self.parameters, self.args, strict=True)))
 
     def expanded(self) -> sympy.Expr:

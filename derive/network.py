@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import sympy
 
 from derive.expressions import Access, Index, accesses, index_symbols
 
 Role = Literal["input", "target", "weight", "constant", "value", "adjoint"]
-Numbers = float | sympy.Rational | list["Numbers"]
+Numbers: TypeAlias = Any  # a rational, or nested lists of them in the shape of a tensor
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import sympy
 
@@ -45,7 +46,7 @@ class Total:
     terms: tuple[Line, ...]
 
 
-Line = sympy.Expr | Partial | Product | Total
+Line: TypeAlias = sympy.Expr | Partial | Product | Total
 
 
 @dataclass(frozen=True)

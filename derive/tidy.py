@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import sympy
 
@@ -104,7 +105,7 @@ def brings_denominator(before: sympy.Expr, after: sympy.Expr) -> bool:
 
 
 @lru_cache(maxsize=256)
-def derivative_of(function: type[Formula], position: int) -> sympy.Expr:
+def derivative_of(function: Any, position: int) -> sympy.Expr:
     """f′ of a formula, in its parameters, through f itself where that is rational: σ′ = σ(1 − σ)."""
     raw = function.body.diff(function.parameters[position])
     raw = raw.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
@@ -214,7 +215,8 @@ def absorb_sign(expression: sympy.Expr) -> sympy.Expr:
 
 def hoist(body: sympy.Expr, over: tuple[Index, ...]) -> tuple[sympy.Expr, sympy.Expr]:
     """Split ``Σ_over body`` into a factor before the sum and what stays inside."""
-    outside, inside = [], []
+    outside: list[sympy.Expr] = []
+    inside: list[sympy.Expr] = []
     for factor in sympy.Mul.make_args(body):
         (inside if index_symbols(factor) & set(over) else outside).append(factor)
     return sympy.Mul(*outside), sympy.Mul(*inside)

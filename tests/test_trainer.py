@@ -257,7 +257,7 @@ def test_sum_over_the_batch_and_the_solver_of_the_specification(make):
 def test_xor_is_learned(make):
     X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
     for seed in range(5):
-        trainer = make("xor").Trainer(random_state=seed).fit(X, y)
+        trainer = make("xor").Trainer(random_state=seed, dtype="float64").fit(X, y)
         assert trainer.score(X, y) == 1
     assert trainer.predict_proba(X).shape == (4, 2)
     np.testing.assert_allclose(trainer.predict_proba(X).sum(axis=1), 1, rtol=1e-6)
@@ -300,10 +300,10 @@ def test_regression_is_scored_by_r_squared(make):
 
     module = make("recurrence")
     _, X, y = data_for(module, 30)
-    trainer = module.Trainer(max_iter=20, learning_rate_init=0.05).fit(X, y)
+    trainer = module.Trainer(max_iter=20, learning_rate_init=0.05, dtype="float64").fit(X, y)
     flat = trainer.predict(X.reshape(30, -1))
     assert flat.shape == (30,)
-    assert trainer.score(X, y) == pytest.approx(r2_score(y, flat), abs=1e-5)
+    assert trainer.score(X, y) == pytest.approx(r2_score(y, flat), abs=1e-12)
     assert trainer.score(X, y.reshape(-1, 1)) == trainer.score(X, y)
 
 
@@ -363,7 +363,7 @@ def test_early_stopping(make):
 def test_divergence_names_the_epoch_and_keeps_finite_weights(make):
     module = make("recurrence")
     _, X, y = data_for(module, 40)
-    trainer = module.Trainer(learning_rate_init=1e20, max_iter=50)
+    trainer = module.Trainer(learning_rate_init=1e20, max_iter=50, dtype="float64")
     with pytest.raises(module.Diverged, match=r"not finite in epoch \d+; .*learning_rate_init below 1e\+20"):
         trainer.fit(X, y)
     assert all(np.isfinite(w).all() for w in trainer.weights_.values())

@@ -94,7 +94,7 @@ def _left_side(
 
 
 def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:
-    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads an earlier state or ``h[0] = …`` gives it."""
+    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads or ``h[0] = …`` gives an earlier state."""
     first = [1] * rank
     if name in builder.initials:
         brackets = builder.initials[name].target.brackets or ()

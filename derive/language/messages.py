@@ -47,6 +47,8 @@ def explain(token: Token, scanner: Scanner, accepted: set[str]) -> SpecError:
             return SpecError(f"no statement starts with {quote(first)}", span_of(first), help=help)
     if token in names.RESERVED and "NAME" in accepted:
         names.refuse_reserved(token, span)
+    if token == "[" and before == "]" and accepted & {"STAR", "EQUAL"}:
+        return SpecError("a second pair of brackets", span, help="all indices stand in one pair: x[1, 2]")
     if missing := _missing(before, token, accepted):
         return missing
     after = quote(before) if before[0].isalnum() or before[0] == '"' else before
@@ -54,6 +56,8 @@ def explain(token: Token, scanner: Scanner, accepted: set[str]) -> SpecError:
     help = names.example(first) if first in names.STATEMENTS else ""
     if token == "[" and "LPAR" in accepted:
         help = "a list of numbers stands in constant, init and sample; give it a name there"
+    elif token == ":" and opener == "[":
+        help = "there are no slices; an index runs over its whole range, as in sum(i: x[i])"
     return SpecError(f"expected {_expected(accepted)} after {after}", span, label, help)
 
 

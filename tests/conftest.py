@@ -1,0 +1,46 @@
+"""What all tests share: golden files, and the marker of the slow test of the wheel."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+UPDATE = "--update-golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(UPDATE, action="store_true", help="rewrite the expected outputs; read the diff before you commit it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "wheel: builds and installs the wheel; runs if DERIVE_TEST_WHEEL=1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("DERIVE_TEST_WHEEL") != "1":
+        skip = pytest.mark.skip(reason="takes minutes and needs the package index; set DERIVE_TEST_WHEEL=1")
+        for item in items:
+            if item.get_closest_marker("wheel"):
+                item.add_marker(skip)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """``golden(path, text)``: the text is what the file holds; ``pytest --update-golden`` rewrites the file."""
+
+    def check(path: Path, text: str) -> None:
+        if request.config.getoption(UPDATE):
+            path.write_text(text, encoding="utf-8")
+            return
+        expected = path.read_text(encoding="utf-8") if path.exists() else ""
+        if text == expected:
+            return
+        lines = (expected.splitlines(), text.splitlines())
+        diff = "\n".join(difflib.unified_diff(*lines, f"{path.name} (expected)", "now", lineterm=""))
+        pytest.fail(f"{diff}\n\nif this is better: python -m pytest {UPDATE} '{request.node.nodeid}'", pytrace=False)
+
+    return check
