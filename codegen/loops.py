@@ -89,7 +89,7 @@ def _join(first: Node, second: Node) -> Loop | None:
         return None
     if _uses(second, first.index) and first.index is not second.index:
         return None
-    second = renamed(second, {second.index: first.index})  # type: ignore[assignment]
+    second = renamed(second, {second.index: first.index})
     assert isinstance(second, Loop)
     return replace(first, body=first.body + second.body) if _independent(first, second) else None
 

@@ -20,7 +20,7 @@ from codegen.numbering import equation_numbers
 from codegen.resources import template_folders
 from codegen.worked import worked_sections
 from derive.derivation import Derivation
-from derive.expressions import Access, Cases
+from derive.expressions import Access, Cases, accesses
 from derive.functions import Formula
 from derive.network import Equation, Scan, Tensor
 from derive.scalars import adjoint, is_small
@@ -220,13 +220,25 @@ class Notes:
             section.display(*self.update_rows(None, sympy.Symbol("g", real=True)))
             section.say(f"with $g = {derivative}$ and states that start at zero.")
         settings = ", ".join(
-            f"${self.writer.symbol(str(s))} = {self.writer.line(v)}$" for s, v in optimizer.settings.items()
+            f"${self.writer.symbol(str(s))} = {self.writer.setting(v)}$" for s, v in optimizer.settings.items()
         )
         section.say(f"Here {settings}. All updates use the old weights on their right-hand sides.")
+        if self.is_linear():
+            section.say(
+                f"None of these derivatives depends on a weight: ${self.loss}$ is linear in the weights, its slopes are "
+                f"the same everywhere. So ${self.loss}$ has no least value, and descent on it never ends."
+            )
         if len(self.network.samples) > 1:
             word = "sum" if self.network.batch == "sum" else "mean"
             section.say(f"With several samples, the derivative is the {word} of the samples' derivatives.")
         return section
+
+    def is_linear(self) -> bool:
+        """Whether no derivative depends on a weight, directly or through a value."""
+        closed = [self.sweep.adjoints[w.name].closed for w in self.network.weights]
+        read = [a for c in closed if c is not None for a in accesses(c)]
+        roles = {self.notation.tensors[a.tensor].role for a in read}
+        return None not in closed and roles <= {"input", "target", "constant"}
 
     def new(self, symbol: str) -> tuple[str, str]:
         """The mark of a new value and the relation after it: a star before it, or an arrow."""
@@ -359,7 +371,7 @@ class Notes:
     def matrix_form(self) -> list[Section]:
         section = Section("The same as matrices")
         rows = self.matrix_rows()
-        if rows and not self.notation.numbered:
+        if rows and not self.notation.numbered and any(t.shape for t in self.network.tensors.values()):
             section.say("With vectors as columns, row $i$ of a weight matrix holding the weights into unit $i$:")
             section.display(*rows)
         if self.small:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import sympy
+from sympy.printing.str import StrPrinter
+
+from derive.expressions import Cases, Equal
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan
 
@@ -18,9 +22,24 @@ def equation_numbers(network: Network, sweep: Sweep) -> list[tuple[int, Equation
     return list(enumerate([*flatten(network.equations), *flatten(sweep.equations)], 1))
 
 
+class _Plain(StrPrinter):
+    """SymPy's text with the signs of the specification language."""
+
+    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:
+        return str(super()._print_Pow(expr, rational=rational)).replace("**", "^")
+
+    def _print_Cases(self, expr: Cases) -> str:
+        condition, positive, otherwise = (self._print(a) for a in expr.args)
+        return f"({positive} if {condition} > 0 else {otherwise})"
+
+    def _print_Equal(self, expr: Equal) -> str:
+        left, right = (self._print(a) for a in expr.args)
+        return f"(1 if {left} = {right} else 0)"
+
+
 def plain_text(equation: Equation) -> str:
     """An equation on one line, written as in a specification: ``z[i] = sum(j: W[i, j]*x[j])``."""
-    right = str(equation.body).replace("**", "^")
+    right = _Plain().doprint(equation.body)
     if equation.reduce:
         right = f"{equation.kind}({', '.join(map(str, equation.reduce))}: {right})"
     return f"{equation.lhs} {'+=' if equation.accumulate else '='} {right}"

@@ -2,7 +2,7 @@
 
 ``null`` stands where the specification gives no sample or no initial weights, and for numbers beyond the range of a
 float.  Up to :data:`MAX_LISTED` weights are listed one by one; in a larger network every array is one entry, with
-nested lists for its numbers and its equations in index notation.
+nested lists for its numbers and formulas in index notation.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codegen import latex
-from codegen.numbering import flatten, plain_text
+from codegen.notation import Notation
+from codegen.numbering import flatten
 from codegen.outputs import MARKER
 from derive.derivation import Derivation
-from derive.evaluate import Values, nested
+from derive.evaluate import Values, array, nested
 from derive.expressions import Access
 from derive.gradient import adjoint_name
 from derive.naming import element_names
@@ -36,7 +37,7 @@ _NAMED_ROLES = ("input", "target", "value")
 def render(derivation: Derivation, spec_name: str) -> str:
     """The text of ``net.json``; the file names the specification, never a folder or a time."""
     network, numbers = derivation.network, derivation.numbers
-    samples = [_values(network, values) for values in numbers.samples] if numbers else []
+    samples = [_values(network, values) for values in (numbers.samples if numbers else _given(network))]
     report = {
         "generator": f"{MARKER} from {spec_name}",
         "network": _network(network),
@@ -45,7 +46,7 @@ def render(derivation: Derivation, spec_name: str) -> str:
             "value": _number(numbers.loss) if numbers else None,
             "after": _number(numbers.loss_after) if numbers else None,
         },
-        "values": samples[0] if samples else _values(network, None),
+        "values": samples[0],
         **({"samples": samples} if len(samples) > 1 else {}),
         "weights": list(_weights(derivation)),
         "proof": _proof(derivation.proof),
@@ -72,7 +73,12 @@ def _network(network: Network) -> dict[str, Json]:
     }
 
 
-def _values(network: Network, values: Values | None) -> dict[str, Json]:
+def _given(network: Network) -> list[Values]:
+    """The samples as the specification gives them, where there are no weights to work them with."""
+    return [{n: array(v, network.tensors[n]) for n, v in s.items()} for s in network.samples] or [{}]
+
+
+def _values(network: Network, values: Values) -> dict[str, Json]:
     """The inputs, targets and named values of one sample."""
     named = [t for t in network.tensors.values() if t.role in _NAMED_ROLES and not t.anonymous]
     return {t.name: _array(values, t) for t in named}
@@ -80,22 +86,23 @@ def _values(network: Network, values: Values | None) -> dict[str, Json]:
 
 def _weights(derivation: Derivation) -> Iterator[dict[str, Json]]:
     network = derivation.network
+    initial = {n: array(v, network.tensors[n]) for n, v in network.initial.items()}
     if sum(t.size for t in network.weights) > MAX_LISTED:
         for tensor in network.weights:
-            yield _weight_array(derivation, tensor)
+            yield _weight_array(derivation, initial, tensor)
         return
     for element, name in element_names(network.weights, network.notation).items():
-        yield _weight(derivation, element, name)
+        yield _weight(derivation, initial, element, name)
 
 
-def _weight(derivation: Derivation, element: Access, name: str) -> dict[str, Json]:
+def _weight(derivation: Derivation, initial: Values, element: Access, name: str) -> dict[str, Json]:
     """One single weight."""
     numbers = derivation.numbers
     return {
         "name": name,
         "array": element.tensor,
         "index": [int(i) for i in element.indices],
-        "value": _number(at(numbers.weights, element)) if numbers else None,
+        "value": _number(at(initial, element)) if element.tensor in initial else None,
         "gradient": _number(at(numbers.gradient, element)) if numbers else None,
         "updated": _number(at(numbers.updated, element)) if numbers else None,
         "formula": latex.formula_text(derivation, element),
@@ -103,20 +110,25 @@ def _weight(derivation: Derivation, element: Access, name: str) -> dict[str, Jso
     }
 
 
-def _weight_array(derivation: Derivation, tensor: Tensor) -> dict[str, Json]:
-    """A whole weight array: what :func:`_weight` tells of one element, for all of them; the formula is the equation."""
+def _weight_array(derivation: Derivation, initial: Values, tensor: Tensor) -> dict[str, Json]:
+    """A whole weight array: what :func:`_weight` tells of one element, in indices for all of them.
+
+    A weight that several equations use at different places has the formula of each, separated by semicolons.
+    """
     numbers = derivation.numbers
     gradient = adjoint_name(tensor.name)
     equations = [eq for eq in flatten(derivation.sweep.equations) if eq.lhs.tensor == gradient]
+    notation, known = Notation(derivation.network, derivation.sweep), latex.equations_of(derivation)
+    text, tex = latex.Code(notation, known), latex.Latex(notation, known)
     return {
         "name": tensor.name,
         "array": tensor.name,
-        "index": None,
-        "value": _array(numbers.weights if numbers else None, tensor),
-        "gradient": _array(numbers.gradient if numbers else None, tensor),
-        "updated": _array(numbers.updated if numbers else None, tensor),
-        "formula": "; ".join(map(plain_text, equations)),
-        "latex": None,
+        "index": [str(i) for i in equations[0].lhs.indices] if len(equations) == 1 else None,
+        "value": _array(initial, tensor),
+        "gradient": _array(numbers.gradient if numbers else {}, tensor),
+        "updated": _array(numbers.updated if numbers else {}, tensor),
+        "formula": "; ".join(map(text.equation, equations)),
+        "latex": "; ".join(map(tex.equation, equations)),
     }
 
 
@@ -128,8 +140,9 @@ def _proof(proof: Proof) -> dict[str, Json]:
     }
 
 
-def _array(values: Values | None, tensor: Tensor) -> Json:
-    return None if values is None else _finite(nested(values[tensor.name], tensor))
+def _array(values: Values, tensor: Tensor) -> Json:
+    """A tensor as nested lists; ``None`` where it has no numbers."""
+    return _finite(nested(values[tensor.name], tensor)) if tensor.name in values else None
 
 
 def _number(value: Any) -> float | None:

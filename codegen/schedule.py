@@ -109,7 +109,8 @@ class _Builder:
         """The nodes of one kernel; with ``loss``, the sum of that tensor over the samples is the last of them."""
         groups = [list(g) for _, g in groupby(lines, key=lambda line: id(line.scan) if line.scan else id(line))]
         groups.sort(key=lambda g: max(self.kinds[line.equation.lhs.tensor] for line in g))
-        once, each = self.cleared([line.equation for g in groups for line in g]), []
+        once: list[Node] = self.cleared([line.equation for g in groups for line in g])
+        each: list[Node] = []
         for group in groups:
             plain = self.kinds[group[0].equation.lhs.tensor] is Kind.PLAIN
             target = once if plain else each

@@ -157,7 +157,8 @@ class _Layout:
         """The body of a kernel: its numbers, its arrays, its statements; empty if it does nothing."""
         if not k.lines:
             return []
-        head = [KERNEL_HEADER, *number_lines(k.used)]
+        numbers = number_lines(k.used)
+        head = [KERNEL_HEADER, *numbers] if any("real(" in line for line in (*numbers, *k.lines)) else []
         arrays = sorted(k.tensors, key=lambda name: list(self.plan.tensors).index(name))
         head += [f"{self.names[name]} = {self.sources[name]}" for name in arrays]
         return [*("    " + line for line in head), *k.lines]
@@ -178,9 +179,27 @@ def _docstring(network: Network, sweep: Sweep, module_name: str) -> list[str]:
     lines += [f"    trainer = Trainer().fit({arguments})"]
     if network.outputs:
         lines += [f"    trainer.predict({'X' if network.of_role('input') else ''})"]
-    lines += ["    trainer.weights_", "", f"``python {prose(module_name)}.py --selfcheck`` compares the derivatives "]
+    lines += [
+        "    trainer.weights_",
+        *_data_lines(network),
+        "",
+        f"``python {prose(module_name)}.py --selfcheck`` compares the derivatives ",
+    ]
     lines[-1] += "with central differences."
     return lines
+
+
+def _data_lines(network: Network) -> list[str]:
+    """What X and y are, with their shapes for n samples."""
+    lines = []
+    for letter, tensors in (("X", network.of_role("input")), ("y", network.of_role("target"))):
+        shapes = [f"{t.name} ({', '.join(['n', *map(str, t.shape)])}{'' if t.shape else ','})" for t in tensors]
+        if len(shapes) == 1:
+            labels = ", or one label a sample" if letter == "y" and _classifier(network) else ""
+            lines.append(f"{letter} is an array {shapes[0]}{labels}.")
+        elif shapes:
+            lines += wrapped(f"{letter} is a dict of arrays {', '.join(shapes)}.", "", "    ")
+    return ["", *lines] if lines else []
 
 
 def _imports(emitted: list[str], functions: Iterable[str]) -> list[str]:

@@ -24,6 +24,7 @@ from derive.scalars import adjoint
 if TYPE_CHECKING:
     from codegen.notes import Notes
 
+MAX_REMARKS = 4  # weights for which a sentence says what the sign means
 MAX_SAMPLES = 6  # columns of the table of per-sample derivatives
 
 
@@ -54,7 +55,7 @@ class Worked:
         shown = {a: show(at(values, a)) for a in accesses(expression)}
         writer.numbers = {a: s.text for a, s in shown.items()}
         settings = self.notes.network.optimizer.settings
-        writer.numbers |= {s: writer.line(v) for s, v in settings.items() if expression.has(s)}
+        writer.numbers |= {s: writer.setting(v) for s, v in settings.items() if expression.has(s)}
         try:
             return writer.line(expression, order), all(s.exact for s in shown.values())
         finally:
@@ -137,9 +138,21 @@ class Worked:
             left = f"\\frac{{\\partial {notes.loss}}}{{\\partial {notes.writer.access(weight)}}}"
             rows.append(self.line(left, notes.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
         section.display(*rows)
+        if len(self.weights()) <= MAX_REMARKS:
+            section.say(" ".join(self.meaning(w) for w in self.weights()))
         if len(self.numbers.samples) > 1:
             self.table(section)
         return section
+
+    def meaning(self, weight: Access) -> str:
+        """What the sign of a derivative says about its weight."""
+        notes = self.notes
+        value = at(self.numbers.gradient, weight)
+        slope = f"$\\partial {notes.loss} / \\partial {notes.writer.access(weight)}$"
+        if value == 0:
+            return f"{slope} is zero: a small change of ${notes.writer.access(weight)}$ changes nothing."
+        word, sign = ("smaller", "positive") if value > 0 else ("larger", "negative")
+        return f"{slope} is {sign}: a {word} ${notes.writer.access(weight)}$ makes ${notes.loss}$ smaller."
 
     def weights(self) -> list[Access]:
         return [e for w in self.notes.network.weights for e in w.elements()]
@@ -175,7 +188,7 @@ class Worked:
                 letter = letter if symbol == optimizer.weight else f"{symbol}_{{{letter}}}"
                 left, arrow = notes.new(letter)
                 texts = {k: v.text for k, v in values.items()}
-                settings = {k: notes.writer.line(v) for k, v in optimizer.settings.items()}
+                settings = {k: notes.writer.setting(v) for k, v in optimizer.settings.items()}
                 notes.writer.numbers = {**texts, **settings}
                 text = notes.writer.line(body, (str(optimizer.weight),))
                 notes.writer.numbers = {}
@@ -202,7 +215,7 @@ class Worked:
         if not any(blocks):
             return []
         section = Section("The numbers: updates as matrices")
-        stated = [Row(notes.writer.symbol(str(optimizer.rate)), notes.writer.line(rate), "\\remark{learning rate}")]
+        stated = [Row(notes.writer.symbol(str(optimizer.rate)), notes.writer.setting(rate), "\\remark{learning rate}")]
         for name in notes.sweep.deltas:
             if not notes.network.tensors[name].shape:
                 delta = adjoint(Access(name))
@@ -234,7 +247,7 @@ class Worked:
         old = matrix(lambda e: at(self.numbers.weights, e))
         left = bmatrix([[notes.new(notes.writer.access(e))[0] for e in r] for r in layout.rows])
         product = factored(layout, found.closed, notes.scalars, self.write)
-        parts = [f"{old} - {notes.writer.line(rate)} \\cdot {product}"] if product else []
+        parts = [f"{old} - {notes.writer.setting(rate)} \\cdot {product}"] if product else []
         parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
         elements = [e for r in layout.rows for e in r]
         sign = relation(*(show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
@@ -293,4 +306,4 @@ class Worked:
 
 
 def show_setting(notes: Notes, symbol: sympy.Symbol) -> str:
-    return f"{notes.writer.symbol(str(symbol))} = {notes.writer.line(notes.network.optimizer.settings[symbol])}"
+    return f"{notes.writer.symbol(str(symbol))} = {notes.writer.setting(notes.network.optimizer.settings[symbol])}"

@@ -55,6 +55,11 @@ class Writer(ABC):
         """An expression in brackets if it needs them as a factor."""
         return self._bracketed(self._write(expression), MUL)
 
+    def setting(self, value: sympy.Rational) -> str:
+        """A learning rate or another hyperparameter: in decimals wherever they end."""
+        terminating = not set(sympy.factorint(value.q)) - {2, 5}
+        return decimal(value) if terminating else self.line(value)
+
     # lines
 
     def _line(self, line: Line, order: tuple[str, ...] = ()) -> tuple[str, int]:

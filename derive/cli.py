@@ -98,7 +98,10 @@ def _run(spec: Path, outputs: list[Path] | None, force: bool, quiet: bool) -> in
 def _summarise(derivation: Derivation, targets: list[Path]) -> None:
     from codegen import summary
 
-    summary.show(derivation, [printable(str(target)) for target in targets])
+    try:
+        summary.show(derivation, [printable(str(target)) for target in targets])
+    except SystemExit:  # that is how Rich answers when nobody reads its output any more
+        raise BrokenPipeError from None
 
 
 def printable(name: str) -> str:

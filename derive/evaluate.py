@@ -7,6 +7,7 @@ is written, one scalar after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -55,6 +56,7 @@ def number(value: sympy.Expr | float) -> Number:
     return context.mpf(sympy.sympify(value).evalf(DIGITS + 10)._mpf_)
 
 
+@lru_cache(maxsize=8192)  # equations are carried out many times in a proof
 def compile_scalar(expression: sympy.Expr) -> Compiled:
     """A function of index values and tensors that computes a scalar body."""
     if expression.is_number:

@@ -23,7 +23,6 @@ from typing import Any
 import sympy
 
 from derive.expressions import Access, Cases, Equal, Index, accesses, index_symbols, rename, sort_key
-from derive.functions import Formula
 from derive.network import Equation, Fact
 
 RULES = {
@@ -106,7 +105,7 @@ def brings_denominator(before: sympy.Expr, after: sympy.Expr) -> bool:
 
 @lru_cache(maxsize=256)
 def derivative_of(function: Any, position: int) -> sympy.Expr:
-    """f′ of a formula, in its parameters, through f itself where that is rational: σ′ = σ(1 − σ)."""
+    """f′ of a :class:`~derive.functions.Formula`, through f itself where that is rational: σ′ = σ(1 − σ)."""
     raw = function.body.diff(function.parameters[position])
     raw = raw.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
     best = quotient(raw)

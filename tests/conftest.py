@@ -13,7 +13,9 @@ UPDATE = "--update-golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(UPDATE, action="store_true", help="rewrite the expected outputs; read the diff before you commit it")
+    parser.addoption(
+        UPDATE, action="store_true", help="rewrite the expected outputs; read the diff before you commit it"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -65,7 +65,12 @@ def test_small_products_are_loops_with_a_contiguous_innermost_index():
 
 def test_large_products_are_found_in_the_equations():
     s = plan(dense(64, 64))
-    products = [(n.out.tensor, n.left.tensor, n.right.tensor) for k in (s.forward, s.backward) for n in k if isinstance(n, Product)]
+    products = [
+        (n.out.tensor, n.left.tensor, n.right.tensor)
+        for k in (s.forward, s.backward)
+        for n in k
+        if isinstance(n, Product)
+    ]
     assert [p[0] for p in products] == ["Σ1", "Σ2", "∂Σ1", "∂W1", "∂W2"]
     assert products[0] == ("Σ1", "x", "W1")
     assert products[3] == ("∂W1", "∂z1", "x")
@@ -91,11 +96,15 @@ def test_sample_independent_terms_stand_outside_the_sample_loop():
     assert outside, "Σ W1² is computed once"
     for node in s.backward:
         if isinstance(node, Loop) and node.index is not SAMPLE:
-            assert all(a.tensor in ("W1", "∂W1") for n in walk([node]) if isinstance(n, Assign) for a in n.value.atoms(Access))
+            assert all(
+                a.tensor in ("W1", "∂W1") for n in walk([node]) if isinstance(n, Assign) for a in n.value.atoms(Access)
+            )
 
 
 def test_elementwise_equations_share_a_loop_and_their_values_stay_in_scalars():
-    s = plan("input x[4]\n weight a[4]\n u[i] = a[i] * x[i]\n v[i] = u[i]^2\n y = sum(v)\n target t\n loss L = (y - t)^2")
+    s = plan(
+        "input x[4]\n weight a[4]\n u[i] = a[i] * x[i]\n v[i] = u[i]^2\n y = sum(v)\n target t\n loss L = (y - t)^2"
+    )
     loops = [n for n in walk(s.forward) if isinstance(n, Loop) and n.index is not SAMPLE]
     assert len(loops) == 1
     assert [n.target.tensor for n in loops[0].body] == ["u", "v"]
@@ -103,9 +112,14 @@ def test_elementwise_equations_share_a_loop_and_their_values_stay_in_scalars():
 
 
 def test_fusion_keeps_what_another_iteration_reads():
-    """v[i] reads u[i+1]: the loops must stay apart."""
-    s = plan("input x[5]\n weight a\n u[i] = a * x[i]\n v[j] = u[j+1] * u[j]\n y = sum(v)\n target t\n loss L = (y - t)^2")
-    loops = [n for n in walk(s.forward) if isinstance(n, Loop) and n.index is not SAMPLE and not isinstance(n.body[0], Loop)]
+    """v[j] reads u[6-j]: the loops must stay apart."""
+    s = plan(
+        "input x[5]\n weight a, c[5]\n u[i] = a * x[i]\n v[j] = c[j] * u[6-j]\n y = sum(v)\n target t\n"
+        "loss L = (y - t)^2"
+    )
+    loops = [
+        n for n in walk(s.forward) if isinstance(n, Loop) and n.index is not SAMPLE and not isinstance(n.body[0], Loop)
+    ]
     assert [[n.target.tensor for n in loop.body] for loop in loops][:2] == [["u"], ["v"]]
 
 
@@ -138,7 +152,9 @@ def test_shift_of_a_softmax_written_by_hand():
 
 def test_shift_of_log_sum_exp():
     found = bodies(SOFTMAX + "loss L = log(sum(exp(z))) - sum(t*z)")
-    assert "log(Σ2) + ⌈Σ2" in str(found["L"])
+    largest = next(name for name in found if name.startswith("⌈"))
+    assert found["L"].has(sympy.log(Access(largest[1:])))
+    assert found["L"].coeff(Access(largest)) == 1
 
 
 def test_a_sum_of_exponentials_alone_is_not_shifted():
@@ -154,7 +170,9 @@ def test_the_terms_of_a_maximum_are_stored_for_its_derivative():
 
 
 def test_a_logarithm_looks_through_definitions():
-    found = bodies("input x\n weight w\n z = w*x\n q = 1/(1 + exp(-z))\n target t\n loss L = -t*log(q) - (1-t)*log(1-q)")
+    found = bodies(
+        "input x\n weight w\n z = w*x\n q = 1/(1 + exp(-z))\n target t\n loss L = -t*log(q) - (1-t)*log(1-q)"
+    )
     assert "Softplus(z)" in str(found["L"])
     assert "Softplus(-z)" in str(found["L"])
     assert not found["L"].has(sympy.log)

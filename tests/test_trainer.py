@@ -26,7 +26,7 @@ from derive.gradient import sweep
 from derive.language.build import load
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ("digits", "iris", "two_two_one", "xor")
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.spec"))
 SPECS = {
     "convolution": """
         size n = 3
@@ -51,12 +51,12 @@ SPECS = {
     """,
     "maximum": """
         input x[6], q[2]
-        weight W[3,6], a, b
-        z[i] = max(j: W[i,j]*x[j] + a)
+        weight W[3,6], c, b
+        z[i] = max(j: W[i,j]*x[j] + c)
         m = max(i: z[i])
         s = sum(i: exp(z[i]-m))
         p[i] = exp(z[i]-m)/s
-        y = a*sum(z) + b*sum(q) + log(cosh(m))
+        y = c*sum(z) + b*sum(q) + log(cosh(m))
         target t[3], r
         loss L = cross_entropy(t, p) + (y-r)^2 + 0.01*sum(W^2)
         batch sum
@@ -109,9 +109,9 @@ def convolution(w: Weights, x: Any, y: Any) -> Any:
 
 
 def maximum(w: Weights, x: Any, y: Any) -> Any:
-    z = anp.max(w["W"][None] * x["x"][:, None, :] + w["a"], axis=2)
+    z = anp.max(w["W"][None] * x["x"][:, None, :] + w["c"], axis=2)
     m = anp.max(z, axis=1)
-    out = w["a"] * anp.sum(z, axis=1) + w["b"] * anp.sum(x["q"], axis=1) + anp.log(anp.cosh(m))
+    out = w["c"] * anp.sum(z, axis=1) + w["b"] * anp.sum(x["q"], axis=1) + anp.log(anp.cosh(m))
     data = anp.sum(logsumexp(z, axis=1) - anp.sum(y["t"] * z, axis=1) + (out - y["r"]) ** 2)
     return data + len(m) * 0.01 * anp.sum(w["W"] ** 2)
 
@@ -143,6 +143,8 @@ def digits(w: Weights, x: Any, y: Any) -> Any:
 ORACLES: dict[str, Oracle] = {
     "digits": digits,
     "iris": iris,
+    "gradient_descent": lambda w, x, y: anp.mean(w["W1"] * x["X1"] + w["W2"] * x["X2"]),
+    "relu_two_two": lambda w, x, y: anp.mean(anp.sum((anp.maximum(x @ w["W1"].T + w["b1"], 0) - y) ** 2, axis=1)),
     "two_two_one": lambda w, x, y: anp.mean((x @ w["W1"].T @ w["W2"][0] - y) ** 2) / 2,
     "xor": xor,
     "convolution": convolution,
@@ -178,7 +180,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModuleType
             spec = importlib.util.spec_from_file_location(path.stem, path)
             assert spec is not None
             assert spec.loader is not None
-            made[name] = importlib.util.module_from_spec(spec)
+            made[name] = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(made[name])
         return made[name]
 
@@ -252,6 +254,21 @@ def test_sum_over_the_batch_and_the_solver_of_the_specification(make):
         np.testing.assert_allclose(trainer.weights_[k], w[k] - 0.001 * g[k], rtol=1e-11, atol=1e-14)
     assert set(trainer.predict(X)) == {"p", "y"}
     assert np.isfinite(trainer.score(X, y))
+
+
+def test_weights_start_where_the_specification_says(make):
+    module = make("two_two_one")
+    start = module.unpacked(module.initial(5, np.float64))
+    assert start["W1"].tolist() == [[0.34, 0.13], [0.05, 0.07]]
+    assert start["W2"].tolist() == [[0.2, 0.01]]
+    assert module.loss(start, [[2, 3]], [1]) == pytest.approx(0.306466, abs=1e-6)
+    trainer = module.Trainer(max_iter=1, dtype="float64").fit([[2, 3]], [1])
+    assert trainer.learning_rate_init == 0.05
+    assert trainer.loss_ == module.loss(start, [[2, 3]], [1])
+
+
+def test_every_example_has_an_oracle():
+    assert {*EXAMPLES, *SPECS} == set(ORACLES)
 
 
 def test_xor_is_learned(make):
@@ -459,7 +476,7 @@ STABLE = {
 def test_far_pre_activations_stay_finite(tmp_path, name):
     spec = f"input x[2]\n weight W[2, 2], b[2]\n z[i] = sum(j: W[i,j]*x[j]) + b[i]\n {STABLE[name]}"
     path = tmp_path / "net_trainer.py"
-    path.write_text(text_of(spec))
+    path.write_text(text_of(spec))  # not in sys.modules: such a module compiles without a cache
     found = importlib.util.spec_from_file_location("net_trainer", path)
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
@@ -473,18 +490,21 @@ def test_far_pre_activations_stay_finite(tmp_path, name):
 def test_selfcheck_from_the_command_line(make):
     path = make("two_two_one").__file__
     done = subprocess.run([sys.executable, path, "--selfcheck"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "largest relative difference" in done.stdout
 
 
-def test_the_text_depends_on_nothing_but_the_network(tmp_path):
-    program = "import sys; sys.path[:0] = ['.', 'tests']; import test_trainer as t\n"
+def test_the_text_depends_on_nothing_but_the_network():
+    program = "import test_trainer as t\n"
     program += "for n in [*t.EXAMPLES, *t.SPECS]: print(t.text_of(t.spec_text(n), n))"
     texts = [
         subprocess.run(
             [sys.executable, "-c", program],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *sys.path, str(ROOT)]),
+            },
             capture_output=True,
             text=True,
             check=True,
@@ -547,7 +567,7 @@ def test_titles_stay_text(title, tmp_path):
 
 
 def test_names_that_mean_something_in_python():
-    spec = "input lambda[2], n[2]\n weight exp, real[2], i\n y = sum(k: real[k]*lambda[k]*n[k]) + exp + i\n"
-    text = text_of(spec + "target None\n loss np = (y - None)^2")
-    for statement in ("lambda_ = data[0]", "real_ = weights[1]", "exp_ = weights[0]", "None_ = data[2]"):
+    spec = "input lambda[2], n[2]\n weight half, real[2], i\n y = sum(k: real[k]*lambda[k]*n[k]) + half + i\n"
+    text = text_of(spec + "target self\n loss np = (y - self)^2")
+    for statement in ("lambda_ = data[0]", "real_ = weights[1]", "half_ = weights[0]", "self = data[2]"):
         assert statement in text

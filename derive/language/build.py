@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
-
-import sympy
+from typing import NoReturn
 
 from derive.diagnostics import Source, Span, SpecError, did_you_mean
-from derive.expressions import Access, Index
+from derive.expressions import Index
 from derive.functions import elementary
 from derive.language import checks, numbers, syntax
 from derive.language.cycles import circle
 from derive.language.definitions import Function, catalogue, compile_function
 from derive.language.equations import check_initials, is_zero, lower_equation, lower_loss
-from derive.language.lowering import LAYERS, REDUCTIONS
+from derive.language.layers import mark_biases
+from derive.language.names import LAYERS, REDUCTIONS
 from derive.language.parser import parse
 from derive.language.ranges import Range
 from derive.language.recurrence import Deferred, check_deferred, group_recurrences
-from derive.language.scope import Pending, Scope
+from derive.language.scope import Scope
 from derive.language.settings import Settings
 from derive.network import Equation, Fact, Network, Role, Tensor
 
@@ -80,7 +80,7 @@ class Builder:
         loss = lower_loss(self, [s for s in statements if isinstance(s, syntax.Loss)])
         check_deferred(self)
         check_initials(self)
-        self.mark_biases()
+        mark_biases(self)
         for statement in statements:
             settings.read(statement)
         network = Network(
@@ -96,7 +96,7 @@ class Builder:
             facts=tuple(self.facts),
             batch=settings.batch,
             notation=settings.notation,
-            decimals=frozenset(numbers.rational(n) for n in numbers.literals(statements) if n.decimal),
+            decimals=numbers.decimals(specification),
         )
         checks.check(network, self)
         return settings.finish(network)
@@ -123,10 +123,10 @@ class Builder:
 
     def define(self, statement: syntax.Define) -> None:
         name = statement.name
-        if name.id in elementary() or name.id in LAYERS or name.id in REDUCTIONS:
+        if name.id in elementary() or name.id in LAYERS:
             raise SpecError(f"'{name.id}' is a function of the language", name.span, "", "use another name")
-        if name.id in self.defines:
-            raise SpecError(f"'{name.id}' is defined twice", name.span, "", "remove one, or use another name")
+        if name.id in self.spans or name.id in self.defines:
+            self.refuse_second(name)
         ids = [p.id for p in statement.parameters]
         for p in statement.parameters:
             if ids.count(p.id) > 1:
@@ -177,16 +177,15 @@ class Builder:
     def add_name(self, name: syntax.Name) -> None:
         if name.id in elementary() or name.id in LAYERS:
             raise SpecError(f"'{name.id}' is a function of the language", name.span, "", "write another name")
-        earlier = self.defines[name.id].span if name.id in self.defines else self.spans.get(name.id)
-        if earlier is not None:
-            line = self.source.locate(earlier.start)[0]
-            raise SpecError(
-                f"'{name.id}' is declared twice",
-                name.span,
-                f"first on line {line}",
-                "remove one, or write another name",
-            )
+        if name.id in self.spans or name.id in self.defines:
+            self.refuse_second(name)
         self.spans[name.id] = name.span
+
+    def refuse_second(self, name: syntax.Name) -> NoReturn:
+        """Raise the error for a name that stands for something already."""
+        earlier = self.defines[name.id].name.span if name.id in self.defines else self.spans[name.id]
+        where = f"first on line {self.source.locate(earlier.start)[0]}"
+        raise SpecError(f"'{name.id}' is declared twice", name.span, where, "remove one, or write another name")
 
     def check_index(self, name: syntax.Name, local: Container[str] = ()) -> None:
         """An index must not have the name of anything else: ``i[i]`` is no way to write."""
@@ -201,7 +200,9 @@ class Builder:
 
     def put_tensor(self, tensor: Tensor, span: Span) -> Tensor:
         if tensor.size > numbers.MAX_ELEMENTS:
-            raise SpecError("this tensor is too large", span, "", f"at most {numbers.MAX_ELEMENTS:,} elements")
+            label = f"{tensor.name} has {tensor.size:,} elements" if tensor.size < 10**15 else ""
+            help = f"a tensor has at most {numbers.MAX_ELEMENTS:,} elements"
+            raise SpecError("this tensor is too large", span, label, help)
         self.tensors[tensor.name] = tensor
         return tensor
 
@@ -264,14 +265,16 @@ class Builder:
         """A function of the user or of the catalogue, compiled when it is first used."""
         if name.id not in self.functions:
             if name.id not in self.defines and name.id not in catalogue():
-                hint = did_you_mean(name.id, self.all_functions())
+                own = f"define {name.id}(z) = …"
+                close = did_you_mean(name.id, self.all_functions())
+                hint = f"{close}\nor a function of your own: {own}" if close else f"define it: {own}"
                 if name.id in self.tensors:
                     hint = f"{name.id} is a tensor: write {name.id}[…] for an element, or {name.id} * (…) for a product"
                 raise SpecError(
                     f"unknown function '{name.id}'",
                     name.span,
                     "",
-                    hint or f"define it: define {name.id}(z) = …",
+                    hint,
                 )
             self.functions[name.id] = compile_function(self, name)
         self.used.add(name.id)
@@ -286,60 +289,6 @@ class Builder:
             definition = self.defines.get(name) or catalogue()[name]
             return f"{name}({', '.join(p.id for p in definition.parameters)})"
         return _SIGNATURES.get(name, f"{name}(x)")
-
-    # layers
-
-    def new_layer(self, node: syntax.Call, rows: int, columns: int) -> tuple[str, str | None]:
-        """The names of a fresh weight matrix and, for dense, of a bias."""
-        number = 1 + max(self.layers.values(), default=0)
-        names = [f"W{number}"] + [f"b{number}"] * (node.function.id == "dense")
-        for name, shape in zip(names, ((rows, columns), (rows,)), strict=False):
-            if name in self.spans:
-                raise SpecError(
-                    f"the weights of this layer would be called {name}, a name that is taken",
-                    node.span,
-                    "",
-                    f"rename your {name}, or write the layer with weights of your own: W @ x + b",
-                )
-            self.spans[name] = node.span
-            self.put_tensor(Tensor(name, shape, "weight"), node.span)
-            self.layers[name] = number
-            self.used.add(name)
-        return names[0], names[1] if len(names) > 1 else None
-
-    def layer_of(self, read: list[Access], pending: list[Pending]) -> int | None:
-        """The number of the layer whose weights stand in a value, looked up through its anonymous parts."""
-        for access in read:
-            if access.tensor in self.layers:
-                return self.layers[access.tensor]
-            for p in pending:
-                if p.lhs.tensor == access.tensor and access.tensor in self.anonymous_names:
-                    return self.layer_of(sorted(p.body.atoms(Access), key=str), pending)
-        return None
-
-    def auto_name(self, letter: str, layer: int | None) -> str:
-        """A free name for a pre-activation: z2 after W2, else the letter itself or the letter with a number."""
-        taken = {*self.spans, *self.tensors, *self.reserved}
-        candidates = [f"{letter}{layer}"] if layer else [letter]
-        number = 1
-        while candidates[-1] in taken:
-            candidates.append(f"{letter}{number}")
-            number += 1
-        self.spans[candidates[-1]] = Span(0, 0)
-        return candidates[-1]
-
-    def mark_biases(self) -> None:
-        """A bias is a weight array of one index that is only ever added."""
-        for tensor in [t for t in self.tensors.values() if t.role == "weight" and len(t.shape) == 1]:
-            partials = [
-                sympy.diff(eq.body.xreplace({access: dummy}), dummy)
-                for eq in self.equations
-                for access in eq.reads
-                if access.tensor == tensor.name
-                for dummy in [sympy.Dummy(real=True)]
-            ]
-            if partials and all(p == 1 for p in partials):
-                self.tensors[tensor.name] = Tensor(tensor.name, tensor.shape, "weight", bias=True)
 
 
 def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:

@@ -47,7 +47,10 @@ def check(network: Network, builder: Builder) -> None:
     needed = _needed(network)
     if not needed & {t.name for t in network.weights}:
         raise SpecError(
-            "the loss does not depend on any weight", builder.spans[network.loss], "", "let a prediction enter the loss"
+            "the loss does not depend on any weight",
+            builder.spans[network.loss],
+            "",
+            "let a weight, or a value computed from one, enter it",
         )
     for name, span in builder.spans.items():
         tensor = network.tensors.get(name)

@@ -19,7 +19,7 @@ from derive.expressions import Access, index_symbols
 from derive.functions import elementary, formula
 from derive.language import syntax
 from derive.language.parser import parse, read
-from derive.language.scope import Scope, Value
+from derive.language.scope import Scope, Value, shown
 from derive.network import Fact
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def compile_function(builder: Builder, name: syntax.Name, opening: tuple[str, ..
     if name.id in builder.opening:
         chain = " → ".join((*builder.opening, name.id))
         raise SpecError(f"'{name.id}' is defined through itself", name.span, chain, "a formula cannot contain itself")
+    _check_parameters(definition)
     builder.opening.append(name.id)
     try:
         scalar = _is_elementwise(definition.body, builder)
@@ -63,13 +64,17 @@ def compile_function(builder: Builder, name: syntax.Name, opening: tuple[str, ..
             symbols = tuple(sympy.Symbol(p.id, real=True) for p in definition.parameters)
             values = {s.name: Value.scalar(s, definition.span) for s in symbols}
             body = Lowering(builder, Scope(builder.reserved, parameters=values)).lower(definition.body, ()).element(())
-            unused = [p for p, s in zip(definition.parameters, symbols, strict=True) if s not in body.free_symbols]
-            if own and unused:
-                raise SpecError(f"parameter {unused[0].id} is not used", unused[0].span, "", "remove it, or use it")
             elementwise = _identity if body == symbols[0] and len(symbols) == 1 else formula(name.id, symbols, body)
     finally:
         builder.opening.pop()
     return Function(name.id, definition.parameters, definition.body, definition.given, elementwise, not own)
+
+
+def _check_parameters(definition: syntax.Define) -> None:
+    used = {node.id for node in syntax.walk(definition.body) if isinstance(node, syntax.Name)}
+    for parameter in definition.parameters:
+        if parameter.id not in used:
+            raise SpecError(f"parameter {parameter.id} is not used", parameter.span, "", "remove it, or use it")
 
 
 def _identity(argument: sympy.Expr) -> sympy.Expr:
@@ -101,8 +106,6 @@ def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
 
 def expand(builder: Builder, function: Function, values: list[Value], lowering: Lowering, node: syntax.Call) -> Value:
     """Write a function with reductions out, its parameters standing for ``values``."""
-    from derive.language.lowering import shown
-
     parameters = dict(zip((p.id for p in function.parameters), values, strict=True))
     inner = lowering.inside(lowering.scope.inner(bound={}, parameters=parameters))
     if function.name in builder.opening:

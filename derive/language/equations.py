@@ -9,9 +9,9 @@ import sympy
 from derive.diagnostics import SpecError
 from derive.expressions import Access, Index, index, index_symbols, rename
 from derive.language import syntax
-from derive.language.lowering import Lowering, shown
+from derive.language.lowering import Lowering
 from derive.language.ranges import Constraint, Range, extent_of, solve
-from derive.language.scope import Pending, Scope, Value, visible_shape
+from derive.language.scope import Pending, Scope, Value, shown, visible_shape
 from derive.network import Tensor
 
 if TYPE_CHECKING:
@@ -94,11 +94,8 @@ def _left_side(
 
 
 def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:
-    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads or ``h[0] = …`` gives an earlier state."""
+    """Where the dimensions of a tensor start: before 1 where ``h[t-1]`` reads, ``h[0] = …`` gives an earlier state."""
     first = [1] * rank
-    if name in builder.initials:
-        brackets = builder.initials[name].target.brackets or ()
-        first = [0 if d < len(brackets) and is_zero(brackets[d]) else 1 for d in range(rank)]
     for deferred in builder.deferred:
         if deferred.name == name:
             for d, subscript in enumerate(deferred.subscripts[:rank]):
@@ -106,6 +103,9 @@ def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:
                     continue
                 constant = int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0)))
                 first[d] = min(first[d], 1 + constant)
+    if name in builder.initials and min(first, default=1) == 1:
+        brackets = builder.initials[name].target.brackets or ()
+        first = [0 if d < len(brackets) and is_zero(brackets[d]) else 1 for d in range(rank)]
     return tuple(first)
 
 

@@ -12,7 +12,7 @@ from derive.language import names
 from derive.language.names import quote
 
 MAX_STATEMENTS = 2_000
-MAX_TOKENS = 80_000
+MAX_TOKENS = 50_000
 MAX_NESTING = 60
 MAX_DIGITS = 40
 MAX_EXPONENT = 400
@@ -101,9 +101,8 @@ class Scanner:
                 raise SpecError(message, span_of(token), help="give a part of the expression a name")
         elif token in CLOSES.values():
             if not self.brackets:
-                raise SpecError(
-                    "this bracket closes nothing", span_of(token), f"no open {'(' if token == ')' else '['}"
-                )
+                label = f"no open {'(' if token == ')' else '['}"
+                raise SpecError("this bracket closes nothing", span_of(token), label, "remove it")
             opener = self.brackets.pop()
             if CLOSES[opener] != token:
                 label = f"closes the {opener} before {quote(self.text[opener.end_pos : token.start_pos][:20].strip())}"

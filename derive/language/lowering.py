@@ -16,24 +16,28 @@ import sympy
 from derive.diagnostics import Span, SpecError, did_you_mean
 from derive.expressions import Access, Index, accesses, index_symbols
 from derive.functions import Formula, elementary, maximum, minimum
-from derive.language import syntax
+from derive.language import names, syntax
 from derive.language.definitions import expand
+from derive.language.layers import auto_name, layer, layer_of, makes_layer
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
 from derive.language.recurrence import Deferred, is_recurrent
-from derive.language.scope import Pending, Scope, Shape, Value, is_simple, reads_anonymous, visible_shape
+from derive.language.reductions import product, reduction, total
+from derive.language.scope import (
+    Pending,
+    Scope,
+    Shape,
+    Value,
+    is_simple,
+    reads_anonymous,
+    shown,
+    visible_shape,
+)
 
 if TYPE_CHECKING:
     from derive.language.build import Builder
 
-LAYERS = ("linear", "dense")
-REDUCTIONS = ("sum", "mean", "max", "min")
 MAX_EXPONENT = 1000
-
-
-def shown(shape: Shape) -> str:
-    """A shape in a message: ``[3, 8]`` or ``a scalar``."""
-    return f"[{', '.join(map(str, shape))}]" if shape else "a scalar"
 
 
 class Lowering:
@@ -60,7 +64,7 @@ class Lowering:
             case syntax.Binary():
                 return self.binary(node, expected)
             case syntax.Reduction():
-                return self.reduction(node)
+                return reduction(self, node)
             case syntax.Call():
                 return self.call(node, expected)
         raise AssertionError(node)
@@ -173,7 +177,7 @@ class Lowering:
 
     def binary(self, node: syntax.Binary, expected: Shape | None) -> Value:
         if node.operator == "@":
-            return self.product(self.lower(node.left, None), self.lower(node.right, None), node.span)
+            return product(self, self.lower(node.left, None), self.lower(node.right, None), node.span)
         if node.operator == "^":
             return self.power(node, expected)
         left, right = self.operands((node.left, node.right), expected)
@@ -192,8 +196,8 @@ class Lowering:
 
         ``h2 = h + dense(h)``: without brackets on the left, the layer is as large as h.
         """
-        if expected == () and any(_makes_layer(n) for n in nodes):
-            plain = [self.lower(n, expected) if not _makes_layer(n) else None for n in nodes]
+        if expected == () and any(makes_layer(n) for n in nodes):
+            plain = [self.lower(n, expected) if not makes_layer(n) else None for n in nodes]
             shape = next((v.shape for v in plain if v is not None and v.shape), expected)
             return [v if v is not None else self.lower(n, shape) for v, n in zip(plain, nodes, strict=True)]
         return [self.lower(n, expected) for n in nodes]
@@ -231,109 +235,21 @@ class Lowering:
         bound = [s for s in self.scope.bound.values() if s in used]
         return bound + sorted(used - set(bound), key=str)
 
-    def reduction(self, node: syntax.Reduction) -> Value:
-        kind = node.kind.id
-        if kind not in REDUCTIONS:
-            hint = did_you_mean(kind, REDUCTIONS)
-            raise SpecError(f"'{kind}' does not reduce over an index", node.kind.span, "", hint or _REDUCTION_HELP)
-        names = [n.id for n in node.indices]
-        for n in node.indices:
-            self.builder.check_index(n, self.scope.parameters)
-            if names.count(n.id) > 1:
-                raise SpecError(f"index {n.id} is named twice", n.span, "", "use two different letters")
-            if n.id in self.scope.bound:
-                raise SpecError(
-                    f"index {n.id} is already in use here", n.span, "bound outside this sum", "use another letter"
-                )
-        over = tuple(self.scope.bind(n.id, n.span) for n in node.indices)
-        inner = self.inside(self.scope.inner(bound={**self.scope.bound, **dict(zip(names, over, strict=True))}))
-        body = inner.lower(node.body, None)
-        result = self.reduce_any(kind, over, body, node.span)
-        missing = [n for n, s in zip(node.indices, over, strict=True) if s not in self.read_indices()]
-        if missing:
-            raise SpecError(
-                f"index {missing[0].id} is not used", missing[0].span, "", "remove it, or use it in the sum"
-            )
-        return result
-
-    def read_indices(self) -> set[Index]:
-        return {s for p in self.scope.pending for s in index_symbols(p.body)}
-
-    def total(self, kind: str, argument: Value, span: Span) -> Value:
-        """``sum(e)``, ``mean(e)``, ``max(e)``, ``min(e)`` over all elements."""
-        if not argument.shape:
-            raise SpecError(
-                f"{kind} of a scalar",
-                argument.span,
-                "this has one element",
-                f"remove {kind}, or name an index: {kind}(i: …)",
-            )
-        over = tuple(self.scope.fresh(n) for n in argument.shape)
-        body = Value.scalar(argument.element(over), argument.span, argument.order)
-        count = 1
-        for extent in argument.shape:
-            count *= extent
-        if kind == "mean":
-            reduced = self.reduce("sum", over, body)
-            return Value.scalar(reduced.element(()) / count, span, reduced.order)
-        return self.reduce_any(kind, over, body, span)
-
-    def reduce_any(self, kind: str, over: tuple[Index, ...], body: Value, span: Span) -> Value:
-        match kind:
-            case "min":
-                negative = self.reduce("max", over, self.elementwise(lambda a: -a, span, body))
-                return self.elementwise(lambda a: -a, span, negative)
-            case "mean":
-                count = sympy.Mul(*(self.scope.count(s) for s in over))
-                return self.elementwise(lambda a: a / count, span, self.reduce("sum", over, body))
-            case _:
-                return self.reduce(kind, over, body)
-
-    def product(self, left: Value, right: Value, span: Span) -> Value:
-        """``A @ B``: the last index of A against the first of B."""
-        text = self.builder.text
-        for side in (left, right):
-            if len(side.shape) not in (1, 2):
-                help = "write * for a product with a scalar, or sum(i, j: …) for more indices"
-                if accesses(side.probe()) and accesses(side.probe())[0].tensor in self.builder.upcoming:
-                    help = "a recurrence is written with all indices: h[t, i] = … sum(j: U[i, j] * h[t-1, j]) …"
-                raise SpecError(
-                    "a matrix product needs vectors or matrices",
-                    span,
-                    f"{text(side.span)} is {shown(side.shape)}",
-                    help,
-                )
-        if left.shape[-1] != right.shape[0]:
-            wanted = (*left.shape[:-1], right.shape[0])
-            raise SpecError(
-                "shapes do not agree",
-                span,
-                f"{text(left.span)} is {shown(left.shape)} and {text(right.span)} is {shown(right.shape)}",
-                f"the inner sizes must be equal; {text(left.span)} would need the shape {shown(wanted)}",
-            )
-        j = self.scope.fresh(right.shape[0])
-        rows, columns = left.shape[:-1], right.shape[1:]
-
-        def element(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
-            return left.element((*indices[: len(rows)], j)) * right.element((j, *indices[len(rows) :]))
-
-        return self.reduce("sum", (j,), Value((*rows, *columns), element, span, left.order + right.order))
-
     # functions
 
     def call(self, node: syntax.Call, expected: Shape | None) -> Value:
         name, arguments = node.function.id, node.arguments
-        if name in REDUCTIONS and len(arguments) == 1:
-            return self.total(name, self.lower(arguments[0], None), node.span)
+        if name in names.REDUCTIONS and len(arguments) == 1:
+            return total(self, name, self.lower(arguments[0], None), node.span)
         if name in ("sum", "mean"):
             self.arity(node, 1)
         if name in ("max", "min"):
             self.arity(node, 2)
             left, right = self.operands((arguments[0], arguments[1]), expected)
             return self.elementwise(maximum if name == "max" else minimum, node.span, left, right)
-        if name in LAYERS:
+        if name in names.LAYERS:
             self.arity(node, 1)
-            return self.layer(node, expected)
+            return layer(self, node, expected)
         if name in elementary() and name not in self.builder.defines:
             self.arity(node, 1)
             argument = self.named(self.lower(arguments[0], expected))
@@ -368,9 +284,9 @@ class Lowering:
             return value
         if not always and not reads_anonymous(probe, self.builder.anonymous_names):
             return value
-        layer = self.builder.layer_of(accesses(probe), self.scope.pending)
-        name = self.builder.auto_name(letter, layer)
-        if isinstance(probe, Access) and self.scope.pending[-1].lhs.tensor == probe.tensor:
+        number = layer_of(self.builder, accesses(probe), self.scope.pending)
+        name = auto_name(self.builder, letter, number)
+        if isinstance(probe, Access) and self.scope.pending and self.scope.pending[-1].lhs.tensor == probe.tensor:
             self.builder.anonymous_names.discard(probe.tensor)
             last = self.scope.pending[-1]
             self.scope.pending[-1] = replace(last, lhs=Access(name, *last.lhs.indices))
@@ -382,58 +298,6 @@ class Lowering:
         self.scope.pending.append(Pending(Access(name, *outer, *inner), scalar, (), "sum", value.order))
         return Value.tensor(name, value.shape, value.span, *outer)
 
-    def layer(self, node: syntax.Call, expected: Shape | None) -> Value:
-        """``linear(x)`` and ``dense(x)``: a fresh weight matrix, and a bias for dense."""
-        if expected is None:
-            raise SpecError(
-                "the size of this layer is unknown",
-                node.span,
-                "how many outputs?",
-                f"give it a line of its own, as in u[8] = {self.builder.text(node.span)}",
-            )
-        if len(expected) > 1:
-            raise SpecError(
-                "a layer makes a vector",
-                node.span,
-                f"{shown(expected)} is asked for",
-                "use @ or sum(j: …) for more indices",
-            )
-        source = self.lower(node.arguments[0], None)
-        if len(source.shape) > 1:
-            raise SpecError(
-                f"{node.function.id} takes a vector",
-                node.arguments[0].span,
-                f"this is {shown(source.shape)}",
-                "write the sum over its indices: sum(i, j: W[k,i,j] * x[i,j])",
-            )
-        if any(s in index_symbols(source.probe()) for s in self.scope.bound.values()):
-            raise SpecError(
-                "a layer cannot stand inside an indexed equation",
-                node.span,
-                "",
-                "declare its weights, and write the sum: weight W[16, n] and sum(j: W[i,j] * x[j])",
-            )
-        source = self.named(source, "u", always=True)
-        rows, columns = (expected or (1,))[0], (source.shape or (1,))[0]
-        weight, bias = self.builder.new_layer(node, rows, columns)
-
-        def row(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
-            return indices[0] if expected else sympy.Integer(1)
-
-        order = (weight, *source.order)
-        if source.shape:
-            j = self.scope.fresh(columns)
-            product = self.reduce(
-                "sum",
-                (j,),
-                Value(expected, lambda i: Access(weight, row(i), j) * source.element((j,)), node.span, order),
-            )
-        else:
-            product = Value(expected, lambda i: Access(weight, row(i), 1) * source.element(()), node.span, order)
-        if bias is None:
-            return product
-        return Value(expected, lambda i: product.element(i) + Access(bias, row(i)), node.span, (*product.order, bias))
-
 
 def _worked(function: Callable[..., sympy.Expr]) -> Callable[..., sympy.Expr]:
     """The function, but worked out where all arguments are numbers: of f(-1) one must see whether it has a value."""
@@ -443,17 +307,3 @@ def _worked(function: Callable[..., sympy.Expr]) -> Callable[..., sympy.Expr]:
         return result.expanded() if isinstance(result, Formula) and all(a.is_number for a in arguments) else result
 
     return apply
-
-
-_REDUCTION_HELP = "write sum(i: …) or max(i: …)"
-
-
-def _makes_layer(node: syntax.Expr) -> bool:
-    match node:
-        case syntax.Call():
-            return node.function.id in LAYERS or any(_makes_layer(a) for a in node.arguments)
-        case syntax.Binary():
-            return _makes_layer(node.left) or _makes_layer(node.right)
-        case syntax.Negate():
-            return _makes_layer(node.operand)
-    return False

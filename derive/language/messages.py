@@ -67,7 +67,9 @@ def _missing(before: Token, token: Token, accepted: set[str]) -> SpecError | Non
         return None
     span = span_of(token)
     if before.end_pos == token.start_pos and before.type == token.type == "NUMBER":
-        return SpecError(f"{quote(before + token)} is not a number", span_of(before) | span)
+        return SpecError(
+            f"{quote(before + token)} is not a number", span_of(before) | span, help="a number has one decimal point"
+        )
     if "STAR" in accepted and token == "[":
         return SpecError(
             "only a name can have indices", span, help="give the expression a name, in an equation of its own"

@@ -49,6 +49,9 @@ OTHER_WORDS = {
 #: The words that reduce over indices or over all elements; they are functions, never tensors.
 REDUCTIONS = frozenset({"sum", "mean", "max", "min"})
 
+#: The functions that make weights of their own.
+LAYERS = ("linear", "dense")
+
 #: Words that no quantity may be called.
 RESERVED = frozenset(STATEMENTS) | {"given"} | REDUCTIONS
 
@@ -81,7 +84,8 @@ SLIPS: dict[str, tuple[str, str]] = {
     "\\": (r"a \ has no meaning here", f"{_RULE}; a line may be broken anywhere inside brackets"),
     "{": ("curly brackets have no meaning here", "write ( ) around expressions, [ ] around indices and lists"),
     "}": ("curly brackets have no meaning here", "write ( ) around expressions, [ ] around indices and lists"),
-    **{sign: (f"a {sign} has no meaning here", _RULE) for sign in "$%&~"},
+    **{sign: (f"a {sign} has no meaning here", _RULE) for sign in "$&~"},
+    "%": ("a % has no meaning here", "a comment starts with #"),
 }
 
 #: Characters beyond ASCII that are not letters, and what to type in their place.
@@ -125,6 +129,8 @@ def check_name(name: str, span: Span) -> None:
         message, help = f"the name is longer than {MAX_NAME} characters", "write a shorter name"
     elif name.startswith("_") or name.endswith("_") or "__" in name:
         plain = re.sub("_+", "_", name.strip("_"))
+        if keyword.iskeyword(plain) or plain in RESERVED:
+            plain += "1"
         message = f"underscores stand only between letters and digits, one at a time, not as in {quote(name)}"
         help = f"write {quote(plain)}" if plain[:1].isalpha() else "write a name that starts with a letter"
     elif keyword.iskeyword(name) and name != "lambda":

@@ -8,7 +8,7 @@ from derive.diagnostics import SpecError
 from derive.language import syntax
 from derive.network import Numbers, Tensor
 
-MAX_ELEMENTS = 20_000_000  # of one tensor
+MAX_ELEMENTS = 100_000_000  # of one tensor
 
 
 def rational(number: syntax.Number) -> sympy.Rational:
@@ -59,8 +59,11 @@ def array(values: syntax.Values, tensor: Tensor, broadcast: bool = False) -> Num
         return reshape(numbers, tensor.shape)
     wanted = "one number" if not tensor.shape else f"{tensor.size} number{'s' * (tensor.size != 1)}"
     declared = f"{tensor.name}[{', '.join(map(str, tensor.shape))}]" if tensor.shape else f"the scalar {tensor.name}"
-    got = f"{len(numbers)} given" if len(numbers) != tensor.size else f"these are [{', '.join(map(str, shape))}]"
-    raise SpecError(f"wrong number of values for {tensor.name}", values.span, got, f"{declared} needs {wanted}")
+    if len(numbers) == tensor.size:
+        given = f"these are [{', '.join(map(str, shape))}]"
+        raise SpecError(f"wrong shape for {tensor.name}", values.span, given, f"write a list that fits {declared}")
+    given = f"{len(numbers)} given"
+    raise SpecError(f"wrong number of values for {tensor.name}", values.span, given, f"{declared} needs {wanted}")
 
 
 def reshape(numbers: list[sympy.Rational], shape: tuple[int, ...]) -> Numbers:
@@ -71,12 +74,7 @@ def reshape(numbers: list[sympy.Rational], shape: tuple[int, ...]) -> Numbers:
     return [reshape(numbers[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
 
 
-def literals(statement: object) -> list[syntax.Number]:
-    """Every number literal below a node of the syntax tree."""
-    if isinstance(statement, syntax.Number):
-        return [statement]
-    if isinstance(statement, tuple):
-        return [n for item in statement for n in literals(item)]
-    if isinstance(statement, syntax.Node):
-        return [n for value in vars(statement).values() for n in literals(value)]
-    return []
+def decimals(specification: syntax.Specification) -> frozenset[sympy.Rational]:
+    """The numbers that are written with a decimal point: notes print them as they stand."""
+    literals = (node for node in syntax.walk(specification.statements) if isinstance(node, syntax.Number))
+    return frozenset(rational(number) for number in literals if number.decimal)

@@ -117,11 +117,10 @@ def check_deferred(builder: Builder) -> None:
     for d in builder.deferred:
         tensor = builder.tensors[d.name]
         if len(d.subscripts) != len(tensor.shape):
-            wanted = f"{len(tensor.shape)} {'index' if len(tensor.shape) == 1 else 'indices'}"
             raise SpecError(
-                f"{d.name} has {wanted}",
+                f"wrong number of indices for {d.name}",
                 d.span,
-                f"{len(d.subscripts)} given",
+                f"{len(d.subscripts)} here, {len(tensor.shape)} on the left",
                 "a recurrence is written with all indices",
             )
         builder.used.add(d.name)
@@ -134,5 +133,5 @@ def check_deferred(builder: Builder) -> None:
                     "index out of range",
                     d.parts[dimension],
                     f"this reaches {low if low < start else high}, but the index runs from {start} to {high_end}",
-                    "a recurrence looks back by a fixed number of steps: h[t-1]",
+                    "shorten the range or change the size",
                 )

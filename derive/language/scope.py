@@ -17,6 +17,7 @@ from derive.language.ranges import Constraint, Range
 from derive.language.recurrence import Deferred
 from derive.network import Equation, Tensor
 
+#: What indices without a name are called.
 LETTERS = tuple("ijklmnpqrsuv")
 
 Shape = tuple[int, ...]
@@ -149,6 +150,11 @@ class Scope:
 def visible_shape(tensor: Tensor) -> Shape:
     """The shape of a tensor as a formula sees it: the state h[0] before the first step of a recurrence is no part."""
     return tuple(tensor.start(d) + extent - 1 for d, extent in enumerate(tensor.shape))
+
+
+def shown(shape: Shape) -> str:
+    """A shape in a message: ``[3, 8]`` or ``a scalar``."""
+    return f"[{', '.join(map(str, shape))}]" if shape else "a scalar"
 
 
 def is_simple(expression: sympy.Expr) -> bool:

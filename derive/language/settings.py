@@ -56,12 +56,7 @@ class Settings:
                         "a learning rate is positive", statement.value.span, "", "for example: rate a = 0.05"
                     )
                 if statement.name.id in self.builder.spans:
-                    raise SpecError(
-                        f"'{statement.name.id}' is declared twice",
-                        statement.name.span,
-                        "",
-                        "use another letter for the rate",
-                    )
+                    self.builder.refuse_second(statement.name)
                 self.rate = statement
             case syntax.Optimizer():
                 self.chosen = statement
@@ -111,7 +106,7 @@ class Settings:
         """The chosen optimizer with its numbers; gradient descent where none is chosen."""
         name = self.chosen.name if self.chosen else None
         if name is not None and name.id not in CATALOGUE:
-            hint = did_you_mean(name.id, CATALOGUE) or f"known: {', '.join(CATALOGUE)}"
+            hint = did_you_mean(name.id, CATALOGUE) or f"the optimizers are {', '.join(CATALOGUE)}"
             raise SpecError(f"unknown optimizer '{name.id}'", name.span, "", hint)
         letter = self.rate.name.id if self.rate else next(n for n in RATE_NAMES if n not in self.builder.tensors)
         made = CATALOGUE[name.id if name else "sgd"](letter)
@@ -129,7 +124,7 @@ class Settings:
         values: dict[sympy.Symbol, sympy.Rational] = {}
         for key, value in self.chosen.settings if self.chosen else ():
             if key.id not in known:
-                hint = did_you_mean(key.id, known) or f"{optimizer.name} has {', '.join(known)}"
+                hint = did_you_mean(key.id, known) or f"its settings are {', '.join(known)}"
                 raise SpecError(f"{optimizer.name} has no setting '{key.id}'", key.span, "", hint)
             if known[key.id] in values or (self.rate and key.id == rate):
                 raise SpecError(f"'{key.id}' is given twice", key.span, "", "remove one of the two")

@@ -6,6 +6,7 @@ parser (ASCII, no reserved word), so later stages may print them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -238,3 +239,12 @@ class Specification:
     """All statements of one file in their order."""
 
     statements: tuple[Statement, ...]
+
+
+def walk(tree: Node | tuple[object, ...]) -> Iterator[Node]:
+    """A node, or each of several, and all nodes below, in the order of the text."""
+    if isinstance(tree, Node):
+        yield tree
+    for part in tree if isinstance(tree, tuple) else vars(tree).values():
+        if isinstance(part, Node | tuple):
+            yield from walk(part)

@@ -39,7 +39,8 @@ class TreeBuilder(Transformer[Token, s.Specification]):
         text = token[1:-1]
         if not text.strip() or len(text) > MAX_TITLE or not text.isprintable():
             message = f"a title has 1 to {MAX_TITLE} printable characters"
-            raise SpecError(message, _span(token), f"has {len(text)}" if text.isprintable() else "has invisible ones")
+            label = f"this has {len(text)}" if text.isprintable() else "this has invisible ones"
+            raise SpecError(message, _span(token), label, names.example("network"))
         return s.Title(span, text)
 
     def declaration(self, span: Span, role: Token, *items: Any) -> s.Declaration:
@@ -146,7 +147,7 @@ class TreeBuilder(Transformer[Token, s.Specification]):
         indices = arguments[1::2]
         for index in indices:
             if not isinstance(index, s.Name):
-                raise SpecError("expected the name of an index before :", index.span, help=f"{kind.id}(i: x[i])")
+                raise SpecError("expected the name of an index before :", index.span, help=f"write {kind.id}(i: x[i])")
         return s.Reduction(span, kind, indices, body)
 
     def negate(self, span: Span, _minus: Token, operand: s.Expr) -> s.Negate:

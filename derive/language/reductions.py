@@ -1,0 +1,99 @@
+"""Sums, means, extrema and matrix products: what makes equations of its own."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import sympy
+
+from derive.diagnostics import Span, SpecError
+from derive.expressions import Index, accesses, index_symbols
+from derive.language import syntax
+from derive.language.scope import Value, shown
+
+if TYPE_CHECKING:
+    from derive.language.lowering import Lowering
+
+
+def reduction(lowering: Lowering, node: syntax.Reduction) -> Value:
+    """``sum(i, j: e)``, ``mean``, ``max`` and ``min`` over named indices."""
+    kind = node.kind.id
+    names = [n.id for n in node.indices]
+    for n in node.indices:
+        lowering.builder.check_index(n, lowering.scope.parameters)
+        if names.count(n.id) > 1:
+            raise SpecError(f"index {n.id} is named twice", n.span, "", "use two different letters")
+        if n.id in lowering.scope.bound:
+            raise SpecError(
+                f"index {n.id} is already in use here", n.span, "bound outside this sum", "use another letter"
+            )
+    over = tuple(lowering.scope.bind(n.id, n.span) for n in node.indices)
+    inner = lowering.inside(lowering.scope.inner(bound={**lowering.scope.bound, **dict(zip(names, over, strict=True))}))
+    body = inner.lower(node.body, None)
+    result = _reduce(lowering, kind, over, body, node.span)
+    read = {s for p in lowering.scope.pending for s in index_symbols(p.body)}
+    for n, s in zip(node.indices, over, strict=True):
+        if s not in read:
+            raise SpecError(f"index {n.id} is not used", n.span, "", "remove it, or use it in the sum")
+    return result
+
+
+def total(lowering: Lowering, kind: str, argument: Value, span: Span) -> Value:
+    """``sum(e)``, ``mean(e)``, ``max(e)``, ``min(e)`` over all elements."""
+    if not argument.shape:
+        raise SpecError(
+            f"{kind} of a scalar",
+            argument.span,
+            "this has one element",
+            f"remove {kind}, or name an index: {kind}(i: …)",
+        )
+    over = tuple(lowering.scope.fresh(n) for n in argument.shape)
+    body = Value.scalar(argument.element(over), argument.span, argument.order)
+    if kind == "mean":
+        reduced = lowering.reduce("sum", over, body)
+        return Value.scalar(reduced.element(()) / prod(argument.shape), span, reduced.order)
+    return _reduce(lowering, kind, over, body, span)
+
+
+def _reduce(lowering: Lowering, kind: str, over: tuple[Index, ...], body: Value, span: Span) -> Value:
+    match kind:
+        case "min":
+            negative = lowering.reduce("max", over, lowering.elementwise(lambda a: -a, span, body))
+            return lowering.elementwise(lambda a: -a, span, negative)
+        case "mean":
+            count = sympy.Mul(*(lowering.scope.count(s) for s in over))
+            return lowering.elementwise(lambda a: a / count, span, lowering.reduce("sum", over, body))
+        case _:
+            return lowering.reduce(kind, over, body)
+
+
+def product(lowering: Lowering, left: Value, right: Value, span: Span) -> Value:
+    """``A @ B``: the last index of A against the first of B."""
+    text = lowering.builder.text
+    for side in (left, right):
+        if len(side.shape) not in (1, 2):
+            help = "write * for a product with a scalar, or sum(i, j: …) for more indices"
+            if accesses(side.probe()) and accesses(side.probe())[0].tensor in lowering.builder.upcoming:
+                help = "a recurrence is written with all indices: h[t, i] = … sum(j: U[i, j] * h[t-1, j]) …"
+            raise SpecError(
+                "a matrix product needs vectors or matrices",
+                span,
+                f"{text(side.span)} is {shown(side.shape)}",
+                help,
+            )
+    if left.shape[-1] != right.shape[0]:
+        wanted = (*left.shape[:-1], right.shape[0])
+        raise SpecError(
+            "shapes do not agree",
+            span,
+            f"{text(left.span)} is {shown(left.shape)} and {text(right.span)} is {shown(right.shape)}",
+            f"the inner sizes must be equal; {text(left.span)} would need the shape {shown(wanted)}",
+        )
+    j = lowering.scope.fresh(right.shape[0])
+    rows, columns = left.shape[:-1], right.shape[1:]
+
+    def element(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
+        return left.element((*indices[: len(rows)], j)) * right.element((j, *indices[len(rows) :]))
+
+    return lowering.reduce("sum", (j,), Value((*rows, *columns), element, span, left.order + right.order))

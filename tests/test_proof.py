@@ -1,0 +1,309 @@
+"""The proof: right formulas pass it, wrong ones do not, and narrow networks have the formulas of wide ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import sympy
+from oracles import CASES, EXAMPLES, example, network_of, sweep_of
+
+import derive.gradient
+import derive.proof
+import derive.tidy
+from derive.derivation import derive
+from derive.diagnostics import SpecError
+from derive.expressions import Access, Cases, index
+from derive.functions import Formula
+from derive.gradient import Sweep, sweep
+from derive.network import Equation, Scan
+from derive.proof import EXACT, TOLERANCES, Proof, ProofError, prove
+from derive.scalars import Scalars, is_small
+from derive.shrink import can_shrink, shrink
+
+SMALL_FORMS = {
+    "complex step",
+    "central difference",
+    "closed form per weight",
+    "expanded form",
+    "direct derivative",
+}
+
+
+def proof_of(spec: str) -> Proof:
+    network, swept = network_of(spec), sweep_of(spec)
+    return prove(network, swept, Scalars(network, swept))
+
+
+# Right formulas -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_proved(name: str) -> None:
+    proof = proof_of(example(name))
+    assert {c.name for c in proof.checks} == SMALL_FORMS
+    for check in proof.checks:
+        assert check.holds
+        assert check.tolerance == float(TOLERANCES.get(check.name, EXACT))
+        assert check.comparisons >= proof.points >= 2
+    assert proof.narrow == (name in ("iris", "digits"))
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"maximum with ties"}))
+def test_every_further_network_is_proved(name: str) -> None:
+    proof = proof_of(CASES[name].spec)
+    assert {"complex step", "central difference"} <= {c.name for c in proof.checks}
+
+
+def test_all_weights_of_a_small_network_are_compared() -> None:
+    proof = proof_of(example("two_two_one"))
+    assert {c.name: c.comparisons for c in proof.checks} == dict.fromkeys(SMALL_FORMS, 6 * proof.points)
+
+
+def test_the_proof_is_the_same_each_time() -> None:
+    assert proof_of(example("xor")) == proof_of(example("xor"))
+
+
+# Wrong formulas -----------------------------------------------------------------------------------------------
+
+
+def tampered(swept: Sweep, tensor: str, change: Callable[[Equation], Equation]) -> Sweep:
+    """The sweep with the equation of one tensor changed, which must change it."""
+    steps: list[Equation | Scan] = []
+    for step in swept.equations:
+        if isinstance(step, Scan):
+            inner = tuple(change(eq) if eq.lhs.tensor == tensor else eq for eq in step.equations)
+            steps.append(replace(step, equations=inner))
+        else:
+            steps.append(change(step) if step.lhs.tensor == tensor else step)
+    assert [str(s) for s in steps] != [str(s) for s in swept.equations]
+    return replace(swept, equations=tuple(steps))
+
+
+def with_body(make: Callable[[sympy.Expr], sympy.Expr]) -> Callable[[Equation], Equation]:
+    return lambda eq: replace(eq, body=make(eq.body))
+
+
+def first_term_dropped(body: sympy.Expr) -> sympy.Expr:
+    assert body.is_Add
+    return body - sorted(body.args, key=str)[0]
+
+
+def sign_flipped(body: sympy.Expr) -> sympy.Expr:
+    first, *rest = sorted(body.args, key=str)
+    return -first + sympy.Add(*rest) if body.is_Add else -body
+
+
+def access_replaced(old: Access, new: Access) -> Callable[[sympy.Expr], sympy.Expr]:
+    return lambda body: body.xreplace({old: new})
+
+
+def transposed(name: str) -> Callable[[sympy.Expr], sympy.Expr]:
+    def swap(body: sympy.Expr) -> sympy.Expr:
+        return body.xreplace({a: Access(name, *a.indices[::-1]) for a in body.atoms(Access) if a.tensor == name})
+
+    return swap
+
+
+def one_step_too_few(eq: Equation) -> Equation:
+    (index,) = eq.reduce[:1]
+    first, last = eq.ranges[index]
+    return replace(eq, ranges={**eq.ranges, index: (first, last - 1)})
+
+
+SQUARE = """
+input x[3]
+h[3] = tanh(dense(x))
+g[3] = tanh(dense(h))
+target t[3]
+loss L = 1/2 * sum((g - t)^2) + 0.01 * sum(W1^2)
+"""
+WIDE_SQUARE = SQUARE.replace("[3]", "[40]")
+SLIPS = {
+    "a term is missing": (SQUARE, "∂W1", with_body(first_term_dropped)),
+    "a sign is wrong": (SQUARE, "∂z2", with_body(sign_flipped)),
+    "the weights are not transposed": (SQUARE, "∂z1", with_body(transposed("W2"))),
+    "a factor 2 is missing": (SQUARE, "∂W2", with_body(lambda b: b / 2)),
+    "a sum stops too early": (SQUARE, "∂z1", one_step_too_few),
+    "a tiny error": (SQUARE, "∂b1", with_body(lambda b: b * (1 + sympy.Rational(1, 10**22)))),
+    "a scalar prediction": (example("two_two_one"), "∂prediction", with_body(sign_flipped)),
+    "the new weights are used": (
+        example("two_two_one"),
+        "∂W1",
+        with_body(lambda b: b.xreplace({a: a - Access("i", 1) / 100 for a in b.atoms(Access) if a.tensor == "W2"})),
+    ),
+    "another layer's input": (
+        SQUARE,
+        "∂W2",
+        with_body(lambda b: b.xreplace({a: Access("x", *a.indices) for a in b.atoms(Access) if a.tensor == "h"})),
+    ),
+    "a recurrence": (CASES["recurrence from zero"].spec, "∂U", with_body(sign_flipped)),
+    "a convolution": (CASES["convolution with stride two"].spec, "∂K", with_body(lambda b: 2 * b)),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_in_a_derivative_is_caught(name: str) -> None:
+    spec, tensor, change = SLIPS[name]
+    network = network_of(spec)
+    assert is_small(network)
+    wrong = tampered(sweep_of(spec), tensor, change)
+    with pytest.raises(ProofError, match="differs from the derived gradient"):
+        prove(network, wrong, Scalars(network, wrong))
+
+
+def test_a_slip_in_a_formula_for_one_weight_is_caught() -> None:
+    """The equations are right, but what would be printed for one weight is not."""
+    network, swept = network_of(example("two_two_one")), sweep_of(example("two_two_one"))
+
+    class Careless(Scalars):
+        def gradient(self, weight: Access) -> sympy.Expr:
+            right = super().gradient(weight)
+            return right * Access("i", 1) / Access("i", 2) if weight == Access("W1", 1, 2) else right
+
+    with pytest.raises(ProofError, match="closed form per weight"):
+        prove(network, swept, Careless(network, swept))
+
+
+def test_a_slip_in_an_expanded_form_is_caught() -> None:
+    network, swept = network_of(example("two_two_one")), sweep_of(example("two_two_one"))
+
+    class Careless(Scalars):
+        def expanded(self, element: Access) -> sympy.Expr:
+            right = super().expanded(element)
+            return -right if element == Access("∂W2", 1, 2) else right
+
+    with pytest.raises(ProofError, match="expanded form"):
+        prove(network, swept, Careless(network, swept))
+
+
+WRONG_DERIVATIVES: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
+    "sigmoid": lambda right: -right,
+    "relu": lambda right: 1 - right,
+    "softplus": lambda right: right**2,
+}
+
+
+@pytest.mark.parametrize("size", ["2", "50"])
+@pytest.mark.parametrize("activation", WRONG_DERIVATIVES)
+def test_a_wrong_derivative_of_an_activation_is_caught(
+    activation: str, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside the calculus itself; a wide network is swept again at narrow sizes, with the same mistake."""
+    right = derive.tidy.derivative_of
+    asked = []
+
+    def wrong(function: type[Formula], position: int) -> sympy.Expr:
+        asked.append(function.__name__)
+        return WRONG_DERIVATIVES[activation](right(function, position))
+
+    spec = f"input x[3]\nh[{size}] = {activation}(dense(x))\ny = linear(h)\ntarget t\nloss L = 1/3 * (y - t)^2\n"
+    network = network_of.__wrapped__(spec)
+    monkeypatch.setattr(derive.tidy, "derivative_of", wrong)
+    with pytest.raises(ProofError):
+        derive.derivation.derive(network)
+    assert activation in asked
+
+
+def test_a_wrong_derivative_of_a_body_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = derive.gradient.partial
+    monkeypatch.setattr(derive.gradient, "partial", lambda body, access: right(body, access).subs(2, 3))
+    with pytest.raises(ProofError):
+        derive.derivation.derive(network_of.__wrapped__(example("iris")))
+
+
+def test_a_fact_that_does_not_hold_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Softmax minus target needs targets that add up to 1; where the rule is applied to what does not, it shows."""
+    spec = "input x[3]\np[3] = softmax(dense(x))\ntarget t[3]\nloss L = -sum(t * log(p))\n"
+    network = network_of(spec)
+    monkeypatch.setattr(derive.gradient, "apply_fact", lambda inside, over, facts: sympy.Integer(1))
+    wrong = sweep(network)
+    with pytest.raises(ProofError):
+        prove(network, wrong, Scalars(network, wrong))
+
+
+def test_nothing_of_a_network_whose_proof_fails_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derive.tidy, "absorb_sign", lambda e: -e)
+    monkeypatch.setattr(derive.tidy, "cancel", lambda e: -e)
+    with pytest.raises(ProofError):
+        derive.derivation.derive(network_of.__wrapped__(example("xor")))
+
+
+# Losses that have no value ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "loss", ["log(-1 - x^2)", "sqrt(-1 - x^2)", "log(0 * x - 1)", "(-2 - x^2)^x", "log(sum(-exp(v)))"]
+)
+def test_a_loss_that_is_real_nowhere_is_refused(loss: str) -> None:
+    declared = "weight x, v[2]" if "v" in loss and "x" in loss else "weight v[2]" if "v" in loss else "weight x"
+    with pytest.raises(SpecError) as caught:
+        derive.derivation.derive(network_of(f"{declared}\nloss L = {loss}\n"))
+    assert caught.value.help
+
+
+@pytest.mark.parametrize("loss", ["log(x)", "sqrt(x) + 1 / x", "log(1 - x^2)", "x^x", "log(x - y^2)"])
+def test_a_loss_that_is_real_somewhere_is_proved_there(loss: str) -> None:
+    declared = "weight x, y" if "y" in loss else "weight x"
+    assert all(c.holds for c in proof_of(f"{declared}\nloss L = {loss}\n").checks)
+
+
+# Narrow copies ------------------------------------------------------------------------------------------------
+
+WIDE = [
+    "iris",
+    "digits",
+    WIDE_SQUARE,
+    CASES["swish"].spec,
+    CASES["layer norm"].spec.replace("[4", "[30"),
+    CASES["tied weights"].spec.replace("[3]", "[20]").replace("3]", "20]"),
+    CASES["maximum over an index"].spec.replace("[4, 3]", "[9, 8]").replace("[3]", "[8]"),
+    CASES["several outputs and targets"].spec.replace("h[4]", "h[70]"),
+]
+
+
+def formulas(swept: Sweep) -> list[tuple[str, str]]:
+    return [(str(eq), str(eq.reduce)) for eq in swept.equations if isinstance(eq, Equation)]
+
+
+@pytest.mark.parametrize("spec", WIDE, ids=lambda s: s if len(s) < 9 else s.split()[1] + str(len(s)))
+def test_a_narrow_network_has_the_same_formulas(spec: str) -> None:
+    network = network_of(example(spec) if spec in EXAMPLES else spec)
+    narrow = shrink(network)
+    assert narrow is not network
+    assert sum(t.size for t in narrow.tensors.values()) < sum(t.size for t in network.tensors.values())
+    assert max(max(t.shape, default=1) for t in narrow.tensors.values()) <= 3
+    assert formulas(sweep(narrow)) == formulas(sweep(network))
+    assert [str(e) for e in narrow.flat_equations] == [str(e) for e in network.flat_equations]
+
+
+def test_sizes_that_must_be_equal_stay_equal() -> None:
+    narrow = shrink(network_of(WIDE_SQUARE))
+    shapes = {name: t.shape for name, t in narrow.tensors.items() if not t.anonymous}
+    assert shapes["h"] == shapes["z1"] == shapes["b1"] == (shapes["W1"][0],) == (shapes["W2"][1],)
+    assert shapes["x"] == (shapes["W1"][1],)
+    assert shapes["g"] == shapes["t"] == (shapes["W2"][0],)
+
+
+@pytest.mark.parametrize("name", ["convolution", "recurrence from zero", "neighbours, mirror images and rows"])
+def test_what_reads_its_neighbours_is_proved_at_its_own_size(name: str) -> None:
+    network = network_of(CASES[name].spec)
+    assert not can_shrink(network)
+    assert shrink(network) is network
+
+
+def test_constants_of_a_narrow_network_are_a_corner_of_the_wide_ones() -> None:
+    spec = "input x[50]\nconstant c[50] = 0.25\nweight w[50]\nloss L = sum((c * x - w)^2)\n"
+    narrow = shrink(network_of(spec))
+    (size,) = narrow.tensors["c"].shape
+    assert narrow.constants["c"] == [sympy.Rational(1, 4)] * size
+    assert all(c.holds for c in proof_of(spec).checks)
+
+
+def test_a_kink_is_no_obstacle() -> None:
+    """Both sides of a kink are probed by the complex step, which follows the real part."""
+    spec = "weight w[4], v[4]\nloss L = sum(max(w, v) * relu(w)) + max(v) * abs(w[1])\n"
+    assert all(c.holds for c in proof_of(spec).checks)
+    letter = index("i")
+    assert sympy.Integer(0) in Cases(Access("w", letter), 1, 0).args
