@@ -31,7 +31,7 @@ def literal(value: object, before: int = 0, depth: int = 0, after: int = 0) -> s
 
 def _flat(value: object) -> str:
     if isinstance(value, str):
-        return string(value)
+        return '"' + visible(value).replace('"', '\\"') + '"'
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_flat(k)}: {_flat(v)}" for k, v in value.items()) + "}"
     if isinstance(value, tuple):
@@ -39,12 +39,6 @@ def _flat(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_flat, value)) + "]"
     return repr(value)
-
-
-def string(text: str) -> str:
-    """A string literal in double quotes."""
-    escaped = visible(text).replace('"', '\\"')
-    return f'"{escaped}"' if '"' not in text or "'" in text else f"'{visible(text)}'"
 
 
 def visible(text: str) -> str:

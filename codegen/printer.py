@@ -154,6 +154,7 @@ class Printer:
             return f"{self._temporary(self.text(base))}**{int(exponent)}", UNARY
         whole, rest = divmod(exponent, 1) if exponent.is_Rational else (0, exponent)
         if rest == sympy.Rational(1, 2):
+            self._used.functions.add("math.sqrt")
             root = f"math.sqrt({self.text(base)})"
             if whole == 0:
                 return root, ATOM

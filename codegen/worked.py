@@ -1,4 +1,4 @@
-"""The worked example: formula = numbers put in = value, for everything the notes derive.
+"""The worked example: formula = numbers put in = value, for everything the lecture derive.
 
 Full precision is carried throughout; what is printed is rounded, and ``=`` stands only between numbers whose printed
 digits are all there are.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import sympy
 
 from codegen.document import Row, Section
 from codegen.layout import Shown, relation, show
+from codegen.lecture import Lecture
 from codegen.matrices import bmatrix, factored, grid
 from derive.evaluate import Number, Values, number
 from derive.expressions import Access, accesses
@@ -21,20 +21,17 @@ from derive.network import Tensor
 from derive.numbers import WorkedNumbers, at
 from derive.scalars import adjoint
 
-if TYPE_CHECKING:
-    from codegen.notes import Notes
-
 MAX_REMARKS = 4  # weights for which a sentence says what the sign means
 MAX_SAMPLES = 6  # columns of the table of per-sample derivatives
 
 
-def worked_sections(notes: Notes) -> list[Section]:
+def worked_sections(lecture: Lecture) -> list[Section]:
     """The sections with numbers, or none where the specification gives no numbers."""
-    numbers = notes.derivation.numbers
+    numbers = lecture.derivation.numbers
     if numbers is None:
         return []
-    worked = Worked(notes, numbers)
-    if not notes.small:
+    worked = Worked(lecture, numbers)
+    if not lecture.small:
         return [worked.summary()]
     return [worked.forward(), worked.backward(), worked.updates(), *worked.matrices(), worked.after()]
 
@@ -42,8 +39,8 @@ def worked_sections(notes: Notes) -> list[Section]:
 class Worked:
     """Formulas with the numbers of the first sample put in."""
 
-    def __init__(self, notes: Notes, numbers: WorkedNumbers) -> None:
-        self.notes, self.numbers = notes, numbers
+    def __init__(self, lecture: Lecture, numbers: WorkedNumbers) -> None:
+        self.lecture, self.numbers = lecture, numbers
         self.first: Values = numbers.samples[0]
         self.marks: dict[sympy.Expr, str] = {}
 
@@ -51,10 +48,10 @@ class Worked:
 
     def put_in(self, expression: sympy.Expr, values: Values, order: tuple[str, ...] = ()) -> tuple[str, bool]:
         """The expression with the number of every element in its place, and whether all of them are exact."""
-        writer = self.notes.writer
+        writer = self.lecture.writer
         shown = {a: show(at(values, a)) for a in accesses(expression)}
         writer.numbers = {a: s.text for a, s in shown.items()}
-        settings = self.notes.network.optimizer.settings
+        settings = self.lecture.network.optimizer.settings
         writer.numbers |= {s: writer.setting(v) for s, v in settings.items() if expression.has(s)}
         try:
             return writer.line(expression, order), all(s.exact for s in shown.values())
@@ -63,8 +60,8 @@ class Worked:
 
     def line(self, left: str, formula: sympy.Expr, value: Number, values: Values, order: tuple[str, ...] = ()) -> Row:
         """``left = formula = numbers = value``."""
-        self.notes.writer.numbers = self.marks
-        text = self.notes.writer.line(formula, order)
+        self.lecture.writer.numbers = self.marks
+        text = self.lecture.writer.line(formula, order)
         numbers, exact = self.put_in(formula, values, order)
         result = show(value)
         parts = [text]
@@ -78,7 +75,7 @@ class Worked:
     # sections
 
     def forward(self) -> Section:
-        notes = self.notes
+        lecture = self.lecture
         section = Section("The numbers: forward pass")
         several = len(self.numbers.samples) > 1
         section.say(("For the first sample, with " if several else "With ") + self.given() + " we get")
@@ -86,12 +83,12 @@ class Worked:
         if several:
             rows = []
             for n, sample in enumerate(self.numbers.samples, 1):
-                value = show(sample[notes.network.loss][()])
-                rows.append(Row(f"{notes.loss}_{{{n}}}", value.text, relation=relation(value)))
+                value = show(sample[lecture.network.loss][()])
+                rows.append(Row(f"{lecture.loss}_{{{n}}}", value.text, relation=relation(value)))
             total = show(self.numbers.loss)
-            word = "sum" if notes.network.batch == "sum" else "mean"
+            word = "sum" if lecture.network.batch == "sum" else "mean"
             section.say(f"The losses of the samples and their {word} are")
-            section.display(*rows, Row(notes.loss, total.text, relation=relation(total)))
+            section.display(*rows, Row(lecture.loss, total.text, relation=relation(total)))
         section.say(
             "Printed numbers are rounded to six places; $=$ stands where nothing was lost, $\\approx$ elsewhere, and "
             "every further step uses the full precision."
@@ -100,43 +97,43 @@ class Worked:
 
     def given(self) -> str:
         """The inputs, targets and weights of the first sample in words."""
-        notes = self.notes
+        lecture = self.lecture
         parts = []
-        for tensor in notes.network.tensors.values():
+        for tensor in lecture.network.tensors.values():
             if tensor.role in ("input", "target", "weight", "constant"):
                 for e in tensor.elements():
-                    parts.append(f"${notes.writer.access(e)} = {show(at(self.first, e)).text}$")
+                    parts.append(f"${lecture.writer.access(e)} = {show(at(self.first, e)).text}$")
         return ", ".join(parts)
 
     def forward_rows(self, values: Values, renewed: bool = False) -> list[Row]:
         """Every value with its formula and its numbers; what is ``renewed`` by an update bears the new mark."""
-        notes, rows = self.notes, []
-        if renewed and notes.notation.numbered:
-            changed = [t for t in notes.network.tensors.values() if t.role in ("weight", "value") and not t.anonymous]
-            self.marks = {e: notes.new(notes.writer.access(e))[0] for t in changed for e in t.elements()}
-        for eq in notes.network.flat_equations:
-            tensor = notes.network.tensors[eq.lhs.tensor]
+        lecture, rows = self.lecture, []
+        if renewed and lecture.notation.numbered:
+            changed = [t for t in lecture.network.tensors.values() if t.role in ("weight", "value") and not t.anonymous]
+            self.marks = {e: lecture.new(lecture.writer.access(e))[0] for t in changed for e in t.elements()}
+        for eq in lecture.network.flat_equations:
+            tensor = lecture.network.tensors[eq.lhs.tensor]
             for element in tensor.elements() if not tensor.anonymous else ():
-                definition = notes.scalars.definition(element)
+                definition = lecture.scalars.definition(element)
                 if definition is not None and not (definition == 0 and tensor.first):
-                    left = self.marks.get(element) or notes.writer.access(element)
-                    rows.append(self.line(left, definition, at(values, element), values, notes.order(eq)))
+                    left = self.marks.get(element) or lecture.writer.access(element)
+                    rows.append(self.line(left, definition, at(values, element), values, lecture.order(eq)))
         self.marks = {}
         return rows
 
     def backward(self) -> Section:
-        notes = self.notes
+        lecture = self.lecture
         section = Section("The numbers: derivatives")
         rows = []
-        for name in notes.sweep.deltas:
-            for element in notes.network.tensors[name].elements():
+        for name in lecture.sweep.deltas:
+            for element in lecture.network.tensors[name].elements():
                 delta = adjoint(element)
-                form = notes.scalars.definition(delta)
-                if form is not None and not notes.network.tensors[name].first:
-                    rows.append(self.line(notes.writer.access(delta), form, at(self.first, delta), self.first))
+                form = lecture.scalars.definition(delta)
+                if form is not None and not lecture.network.tensors[name].first:
+                    rows.append(self.line(lecture.writer.access(delta), form, at(self.first, delta), self.first))
         for weight in self.weights():
-            left = f"\\frac{{\\partial {notes.loss}}}{{\\partial {notes.writer.access(weight)}}}"
-            rows.append(self.line(left, notes.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
+            left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.writer.access(weight)}}}"
+            rows.append(self.line(left, lecture.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
         section.display(*rows)
         if len(self.weights()) <= MAX_REMARKS:
             section.say(" ".join(self.meaning(w) for w in self.weights()))
@@ -146,37 +143,37 @@ class Worked:
 
     def meaning(self, weight: Access) -> str:
         """What the sign of a derivative says about its weight."""
-        notes = self.notes
+        lecture = self.lecture
         value = at(self.numbers.gradient, weight)
-        slope = f"$\\partial {notes.loss} / \\partial {notes.writer.access(weight)}$"
+        slope = f"$\\partial {lecture.loss} / \\partial {lecture.writer.access(weight)}$"
         if value == 0:
-            return f"{slope} is zero: a small change of ${notes.writer.access(weight)}$ changes nothing."
+            return f"{slope} is zero: a small change of ${lecture.writer.access(weight)}$ changes nothing."
         word, sign = ("smaller", "positive") if value > 0 else ("larger", "negative")
-        return f"{slope} is {sign}: a {word} ${notes.writer.access(weight)}$ makes ${notes.loss}$ smaller."
+        return f"{slope} is {sign}: a {word} ${lecture.writer.access(weight)}$ makes ${lecture.loss}$ smaller."
 
     def weights(self) -> list[Access]:
-        return [e for w in self.notes.network.weights for e in w.elements()]
+        return [e for w in self.lecture.network.weights for e in w.elements()]
 
     def table(self, section: Section) -> None:
         """Per-sample derivatives and their mean or sum."""
-        notes, samples = self.notes, self.numbers.samples[:MAX_SAMPLES]
-        word = "sum" if notes.network.batch == "sum" else "mean"
+        lecture, samples = self.lecture, self.numbers.samples[:MAX_SAMPLES]
+        word = "sum" if lecture.network.batch == "sum" else "mean"
         section.say(f"The same for every sample, and the {word} over the batch:")
         head = ["", *(f"\\text{{sample {n}}}" for n in range(1, len(samples) + 1)), f"\\text{{{word}}}"]
         lines = [" & ".join(head) + " \\\\ \\hline"]
         for weight in self.weights():
             cells = [show(at(s, adjoint(weight)), 4).text for s in samples]
             cells.append(show(at(self.numbers.gradient, weight), 4).text)
-            left = f"\\partial {notes.loss} / \\partial {notes.writer.access(weight)}"
+            left = f"\\partial {lecture.loss} / \\partial {lecture.writer.access(weight)}"
             lines.append(" & ".join([left, *cells]) + " \\\\")
         columns = "r|" + "r" * len(samples) + "|r"
         section.say(f"{{\\small $\\begin{{array}}{{{columns}}} {' '.join(lines)} \\end{{array}}$}}")
 
     def updates(self) -> Section:
-        notes = self.notes
-        optimizer = notes.network.optimizer
+        lecture = self.lecture
+        optimizer = lecture.network.optimizer
         section = Section("The numbers: updates")
-        rate = show_setting(notes, optimizer.rate)
+        rate = show_setting(lecture, optimizer.rate)
         section.say(f"With the learning rate ${rate}$ and the old weights on every right-hand side:")
         rows = []
         for weight in reversed(self.weights()):
@@ -184,14 +181,14 @@ class Worked:
             names = {optimizer.weight: show(old), optimizer.gradient: show(gradient)}
             values: dict[sympy.Expr, Shown] = {**names, **{s: Shown("0", True) for s in optimizer.states}}
             for symbol, body in optimizer.updates:
-                letter = notes.writer.access(weight)
+                letter = lecture.writer.access(weight)
                 letter = letter if symbol == optimizer.weight else f"{symbol}_{{{letter}}}"
-                left, arrow = notes.new(letter)
+                left, arrow = lecture.new(letter)
                 texts = {k: v.text for k, v in values.items()}
-                settings = {k: notes.writer.setting(v) for k, v in optimizer.settings.items()}
-                notes.writer.numbers = {**texts, **settings}
-                text = notes.writer.line(body, (str(optimizer.weight),))
-                notes.writer.numbers = {}
+                settings = {k: lecture.writer.setting(v) for k, v in optimizer.settings.items()}
+                lecture.writer.numbers = {**texts, **settings}
+                text = lecture.writer.line(body, (str(optimizer.weight),))
+                lecture.writer.numbers = {}
                 result = self.updated(weight, symbol)
                 exact = all(v.exact for k, v in values.items() if body.has(k))
                 sign = relation(result) if exact else "\\approx"
@@ -201,27 +198,29 @@ class Worked:
         return section
 
     def updated(self, weight: Access, symbol: sympy.Symbol) -> Shown:
-        if symbol == self.notes.network.optimizer.weight:
+        if symbol == self.lecture.network.optimizer.weight:
             return show(at(self.numbers.updated, weight))
         return show(at(self.numbers.states[str(symbol)], weight))
 
     def matrices(self) -> list[Section]:
         """The matrix updates of gradient descent with every number written out."""
-        notes, optimizer = self.notes, self.notes.network.optimizer
+        lecture, optimizer = self.lecture, self.lecture.network.optimizer
         if optimizer.name != "sgd" or len(self.numbers.samples) > 1:
             return []
         rate = optimizer.settings[optimizer.rate]
-        blocks = [self.matrix_update(w, rate) for w in reversed(notes.network.weights)]
+        blocks = [self.matrix_update(w, rate) for w in reversed(lecture.network.weights)]
         if not any(blocks):
             return []
         section = Section("The numbers: updates as matrices")
-        stated = [Row(notes.writer.symbol(str(optimizer.rate)), notes.writer.setting(rate), "\\remark{learning rate}")]
-        for name in notes.sweep.deltas:
-            if not notes.network.tensors[name].shape:
+        stated = [
+            Row(lecture.writer.symbol(str(optimizer.rate)), lecture.writer.setting(rate), "\\remark{learning rate}")
+        ]
+        for name in lecture.sweep.deltas:
+            if not lecture.network.tensors[name].shape:
                 delta = adjoint(Access(name))
-                form, value = notes.scalars.definition(delta) or delta, at(self.first, delta)
-                remark = f"\\remark{{derivative of ${notes.loss}$ by ${notes.writer.access(Access(name))}$}}"
-                stated.append(replace(self.line(notes.writer.access(delta), form, value, self.first), tag=remark))
+                form, value = lecture.scalars.definition(delta) or delta, at(self.first, delta)
+                remark = f"\\remark{{derivative of ${lecture.loss}$ by ${lecture.writer.access(Access(name))}$}}"
+                stated.append(replace(self.line(lecture.writer.access(delta), form, value, self.first), tag=remark))
         section.say("With")
         section.display(*stated)
         section.say("all weights of an array change at once:")
@@ -232,9 +231,9 @@ class Worked:
 
     def matrix_update(self, weight: Tensor, rate: sympy.Rational) -> list[Row]:
         """Old minus rate times gradient, the product carried out, the result; none for large arrays."""
-        notes = self.notes
-        found = notes.sweep.adjoints[weight.name]
-        layout = grid(weight, found.indices, notes.notation.numbered)
+        lecture = self.lecture
+        found = lecture.sweep.adjoints[weight.name]
+        layout = grid(weight, found.indices, lecture.notation.numbered)
         if layout is None:
             return []
 
@@ -245,37 +244,37 @@ class Worked:
             return number(rate) * at(self.numbers.gradient, e)
 
         old = matrix(lambda e: at(self.numbers.weights, e))
-        left = bmatrix([[notes.new(notes.writer.access(e))[0] for e in r] for r in layout.rows])
-        product = factored(layout, found.closed, notes.scalars, self.write)
-        parts = [f"{old} - {notes.writer.setting(rate)} \\cdot {product}"] if product else []
+        left = bmatrix([[lecture.new(lecture.writer.access(e))[0] for e in r] for r in layout.rows])
+        product = factored(layout, found.closed, lecture.scalars, self.write)
+        parts = [f"{old} - {lecture.writer.setting(rate)} \\cdot {product}"] if product else []
         parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
         elements = [e for r in layout.rows for e in r]
         sign = relation(*(show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
-        first = Row(left, parts[0], relation=notes.new("")[1])
+        first = Row(left, parts[0], relation=lecture.new("")[1])
         return [first, *(Row("", p, relation=sign) for p in parts[1:])]
 
     def write(self, expression: sympy.Expr, scalar: bool = False) -> str:
         text, _ = self.put_in(expression, self.first)
-        return self.notes.writer.brackets(text) if scalar and text.startswith("-") else text
+        return self.lecture.writer.brackets(text) if scalar and text.startswith("-") else text
 
     def after(self) -> Section:
         """The second forward pass, and what became of the loss."""
-        notes = self.notes
+        lecture = self.lecture
         section = Section("The second forward pass")
         many = len(self.numbers.samples) > 1
         section.say("With the new weights" + (" the first sample gives" if many else " we get"))
         section.display(*self.forward_rows(self.numbers.after[0], renewed=True))
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)
         verb = "fell" if self.numbers.loss_after < self.numbers.loss else "did not fall"
-        of_batch = f" (the {'sum' if notes.network.batch == 'sum' else 'mean'} over the samples)" if many else ""
-        text = f"The loss{of_batch} {verb}: ${notes.loss} {relation(before)} {before.text}$ before the update, "
-        text += f"${notes.new(notes.loss)[0]} {relation(now)} {now.text}$ after it."
+        of_batch = f" (the {'sum' if lecture.network.batch == 'sum' else 'mean'} over the samples)" if many else ""
+        text = f"The loss{of_batch} {verb}: ${lecture.loss} {relation(before)} {before.text}$ before the update, "
+        text += f"${lecture.new(lecture.loss)[0]} {relation(now)} {now.text}$ after it."
         section.say(text + self.closer())
         return section
 
     def closer(self) -> str:
         """Whether every scalar prediction moved towards its target; silent where that has no meaning."""
-        network = self.notes.network
+        network = self.lecture.network
         targets = network.of_role("target")
         if len(network.outputs) != 1 or len(targets) != 1 or len(self.numbers.samples) > 1:
             return ""
@@ -286,7 +285,7 @@ class Worked:
         (old,), (new,) = self.first[output.name].values(), self.numbers.after[0][output.name].values()
         if abs(new - goal) >= abs(old - goal):
             return ""
-        name = self.notes.writer.access(next(iter(output.elements())))
+        name = self.lecture.writer.access(next(iter(output.elements())))
         return (
             f" The prediction moved towards the target ${show(goal).text}$: ${name}$ went from ${show(old).text}$ to "
             f"${show(new).text}$. Repeating both passes brings it closer still."
@@ -294,16 +293,18 @@ class Worked:
 
     def summary(self) -> Section:
         """For a large network: the predictions and the loss before and after one update."""
-        notes = self.notes
+        lecture = self.lecture
         section = Section("The numbers")
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)
         section.say("For the samples of the specification the loss before and after one update is")
         section.display(
-            Row(notes.loss, before.text, relation=relation(before)),
-            Row(notes.new(notes.loss)[0], now.text, relation=relation(now)),
+            Row(lecture.loss, before.text, relation=relation(before)),
+            Row(lecture.new(lecture.loss)[0], now.text, relation=relation(now)),
         )
         return section
 
 
-def show_setting(notes: Notes, symbol: sympy.Symbol) -> str:
-    return f"{notes.writer.symbol(str(symbol))} = {notes.writer.setting(notes.network.optimizer.settings[symbol])}"
+def show_setting(lecture: Lecture, symbol: sympy.Symbol) -> str:
+    return (
+        f"{lecture.writer.symbol(str(symbol))} = {lecture.writer.setting(lecture.network.optimizer.settings[symbol])}"
+    )

@@ -75,7 +75,7 @@ SPECS = {
         h[i] = swish(z[i])
         y = sum(i: v[i] * h[i]) + c
         target t
-        loss L = log(cosh(y - t))
+        loss L = log(cosh(y - t)) + sqrt(1 + y^2)
     """,
     "shared": """
         input x[12]
@@ -118,7 +118,8 @@ def maximum(w: Weights, x: Any, y: Any) -> Any:
 
 def swish(w: Weights, x: Any, y: Any) -> Any:
     z = x @ w["W"].T + w["b"]
-    return anp.mean(anp.log(anp.cosh((z / (1 + anp.exp(-1.702 * z))) @ w["v"] + 0.35 - y)))
+    out = (z / (1 + anp.exp(-1.702 * z))) @ w["v"] + 0.35
+    return anp.mean(anp.log(anp.cosh(out - y)) + anp.sqrt(1 + out**2))
 
 
 def shared(w: Weights, x: Any, y: Any) -> Any:

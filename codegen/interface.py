@@ -1,0 +1,108 @@
+"""What the class around the kernels knows of a network: its tables, the signatures of its methods, its defaults."""
+
+from __future__ import annotations
+
+from codegen.literals import literal
+from codegen.optimizer import Update
+from derive.network import Network, Numbers
+
+#: The parameters of the class ``Trainer`` that every network has.
+PARAMETERS = (
+    "solver learning_rate_init batch_size max_iter shuffle random_state dtype momentum tol n_iter_no_change verbose "
+    "warm_start"
+).split()
+
+
+def tables(network: Network, solvers: list[Update]) -> list[str]:
+    """The module's constants: what the wrapper around the kernels needs to know."""
+    facts = {
+        kind: tuple(dict.fromkeys(f.tensor for f in network.facts if bool(f.reduce) is (kind == "sum")))
+        for kind in ("sum", "binary")
+    }
+    tables: dict[str, tuple[object, str]] = {
+        "INPUTS": ({t.name: t.shape for t in network.of_role("input")}, "shapes of one sample"),
+        "TARGETS": ({t.name: t.shape for t in network.of_role("target")}, ""),
+        "OUTPUTS": ({name: network.tensors[name].shape for name in network.outputs}, ""),
+        "WEIGHTS": ({t.name: t.shape for t in network.weights}, "in the order of the parameter vector"),
+        "BIASES": (tuple(t.name for t in network.weights if t.bias), "weights that start at zero"),
+        "INITIAL": ({k: _numbers(v) for k, v in network.initial.items()}, "weights that start at given values"),
+        "CONSTANTS": ({t.name: _numbers(network.constants[t.name]) for t in network.of_role("constant")}, ""),
+        "SUM_TO_ONE": (facts["sum"], "targets whose elements add up to 1"),
+        "ZERO_OR_ONE": (facts["binary"], "targets whose elements are 0 or 1"),
+        "SCORED": (scored_pairs(network), "targets and the outputs that predict them"),
+        "SOLVERS": ({s.name: s.settings for s in solvers}, "with their settings"),
+        "SETTINGS": (tuple(dict.fromkeys(name for s in solvers for name in s.settings)), ""),
+        "PARAMETERS": ((*PARAMETERS, *extra_settings(solvers)), "of the class Trainer"),
+        "STATES": (max(len(s.states) for s in solvers), "vectors that a solver keeps beside the weights"),
+    }
+    lines = []
+    for name, (value, comment) in tables.items():
+        text = f"{name} = {literal(value, len(name) + 3)}"
+        lines.append(
+            text + (f"  # {comment}" if comment and "\n" not in text and len(text) + len(comment) < 116 else "")
+        )
+    return "\n".join(lines).split("\n")
+
+
+def _numbers(value: Numbers) -> object:
+    return [_numbers(v) for v in value] if isinstance(value, list) else float(value)
+
+
+def extra_settings(solvers: list[Update]) -> list[str]:
+    """Settings of solvers that scikit-learn has no name for."""
+    return sorted({name for s in solvers for name in s.settings} - set(PARAMETERS))
+
+
+def classifier_kind(network: Network) -> str:
+    """``classes``, ``binary`` or nothing: by the declared facts about the only target."""
+    targets = network.of_role("target")
+    if len(targets) != 1 or not network.outputs:
+        return ""
+    target, output = targets[0], network.tensors[network.outputs[0]]
+    for fact in network.facts:
+        if fact.tensor != target.name or output.shape != target.shape:
+            continue
+        if fact.reduce and fact.value == 1 and len(target.shape) == 1:
+            return "classes"
+        if not fact.reduce and target.size == 1:
+            return "binary"
+    return ""
+
+
+def scored_pairs(network: Network) -> dict[str, str]:
+    """For every target the first output of its shape that no target before it has; empty if one goes without."""
+    free = list(network.outputs)
+    pairs = {}
+    for target in network.of_role("target"):
+        output = next((o for o in free if network.tensors[o].shape == target.shape), None)
+        if output is None:
+            return {}
+        free.remove(output)
+        pairs[target.name] = output
+    return pairs
+
+
+def signatures(network: Network, classifier: str) -> dict[str, str]:
+    """The first lines of the trainer's methods: data are asked for where the network has any."""
+    data = ["X"] * bool(network.of_role("input")) + ["y"] * bool(network.of_role("target"))
+    arguments = {
+        "fit": data,
+        "partial_fit": [*data, *(["classes=None"] if classifier else [])],
+        "predict": [a for a in data if a == "X"],
+        "score": data,
+    }
+    return {name: f"    def {name}({', '.join(['self', *found])}):" for name, found in arguments.items()}
+
+
+def class_words(network: Network, classifier: str) -> str:
+    """How many classes there may be, for a message."""
+    if classifier == "binary":
+        return "one output for 2 classes"
+    return f"{network.of_role('target')[0].size} outputs" if classifier else ""
+
+
+def defaults(network: Network, solvers: list[Update]) -> dict[str, str]:
+    """Default values of the trainer's parameters that come from the specification."""
+    chosen = next(s for s in solvers if s.name == network.optimizer.name)
+    values = {name: value for s in [*solvers, chosen] for name, value in s.defaults.items()}
+    return {"solver": literal(chosen.name), **{name: repr(value) for name, value in values.items()}}

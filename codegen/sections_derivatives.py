@@ -1,0 +1,175 @@
+"""The sections that derive: the update rule, the derivatives layer by layer, every weight step by step, the proof."""
+
+from __future__ import annotations
+
+import sympy
+
+from codegen.document import Row, Section
+from codegen.lecture import Lecture
+from derive.expressions import Access, accesses
+from derive.network import Scan
+from derive.scalars import adjoint
+from derive.steps import ElementDerivation, Step
+from derive.tidy import RULES
+
+
+def update_rule(lecture: Lecture) -> Section:
+    optimizer = lecture.network.optimizer
+    section = Section("The update rule")
+    rate = lecture.writer.symbol(str(optimizer.rate))
+    section.say(
+        f"Training looks for weights that make ${lecture.loss}$ small. Where $\\partial {lecture.loss} / \\partial w$ "
+        f"is positive, a smaller $w$ makes ${lecture.loss}$ smaller; where it is negative, a larger $w$ does. So every "
+        "weight takes a small step against its derivative:"
+    )
+    derivative = f"\\frac{{\\partial {lecture.loss}}}{{\\partial w}}"
+    if optimizer.name == "sgd":
+        new, arrow = lecture.new("w")
+        right = (
+            f"\\underbrace{{w}}_{{\\text{{old weight}}}} - \\underbrace{{{rate}}}_{{\\text{{learning rate}}}} "
+            f"\\underbrace{{{derivative}}}_{{\\text{{derivative of }} {lecture.loss}}}"
+        )
+        section.display(Row(f"\\underbrace{{{new}}}_{{\\text{{new weight}}}}", right, relation=arrow))
+    else:
+        section.display(*lecture.update_rows(None, sympy.Symbol("g", real=True)))
+        section.say(f"with $g = {derivative}$ and states that start at zero.")
+    settings = ", ".join(
+        f"${lecture.writer.symbol(str(s))} = {lecture.writer.setting(v)}$" for s, v in optimizer.settings.items()
+    )
+    section.say(f"Here {settings}. All updates use the old weights on their right-hand sides.")
+    if is_linear(lecture):
+        section.say(
+            f"None of these derivatives depends on a weight: ${lecture.loss}$ is linear in the weights, its slopes are "
+            f"the same everywhere. So ${lecture.loss}$ has no least value, and descent on it never ends."
+        )
+    if len(lecture.network.samples) > 1:
+        word = "sum" if lecture.network.batch == "sum" else "mean"
+        section.say(f"With several samples, the derivative is the {word} of the samples' derivatives.")
+    return section
+
+
+def is_linear(lecture: Lecture) -> bool:
+    """Whether no derivative depends on a weight, directly or through a value."""
+    closed = [lecture.sweep.adjoints[w.name].closed for w in lecture.network.weights]
+    read = [a for c in closed if c is not None for a in accesses(c)]
+    roles = {lecture.notation.tensors[a.tensor].role for a in read}
+    return None not in closed and roles <= {"input", "target", "constant"}
+
+
+def backward(lecture: Lecture) -> Section:
+    """The derivative equations from the loss backwards, in index form, with the rules that shaped them."""
+    section = Section("The derivatives, layer by layer")
+    deltas = lecture.sweep.deltas
+    if deltas:
+        names = ", ".join(
+            f"${lecture.delta(d)} = \\partial {lecture.loss} / \\partial {lecture.writer.access(lecture.generic(d))}$"
+            for d in deltas
+        )
+        section.say(
+            f"The chain rule, applied from the loss backwards. What several weights share is named once: {names}."
+        )
+    else:
+        section.say("The chain rule gives")
+    for name in [*deltas, *(w.name for w in lecture.network.weights)]:
+        _layer_block(lecture, section, name)
+    return section
+
+
+def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
+    found = lecture.sweep.adjoints[name]
+    element = lecture.generic(name)
+    left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.writer.access(element)}}}"
+    if name in lecture.sweep.deltas:
+        left = f"{lecture.delta(name)} = {left}"
+    equations = [
+        eq
+        for step in lecture.sweep.equations
+        for eq in (step.equations if isinstance(step, Scan) else (step,))
+        if eq.lhs.tensor == adjoint(element).tensor
+    ]
+    if found.closed is None:
+        rows = []
+        for eq in equations:
+            place = Access(name, *eq.lhs.indices)
+            side = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.writer.access(place)}}}"
+            rows.append(Row(side, lecture.writer.equation(eq), lecture.number(eq), "\\mathrel{+}="))
+        section.say(f"Contributions to ${left}$ are added one after the other, the last time step first:")
+        section.display(*rows)
+        return
+    eq = equations[0]
+    section.display(Row(left, lecture.writer.equation(eq), lecture.number(eq)))
+    reasons = [RULES[r] for r in found.rules]
+    if reasons:
+        section.say(f"\\textit{{Rules used: {'; '.join(reasons)}.}}")
+
+
+def every_weight(lecture: Lecture) -> Section:
+    """Chain rule, substitution, differentiation, named quantities and update for every single weight."""
+    assert lecture.stepwise is not None
+    section = Section("Every weight, step by step")
+    for name in lecture.sweep.deltas:
+        if lecture.sweep.adjoints[name].closed is None:
+            continue
+        for element in lecture.network.tensors[name].elements():
+            _steps(lecture, section, lecture.stepwise.derive(element), lecture.writer.access(adjoint(element)))
+    weights = [e for w in lecture.network.weights for e in w.elements()]
+    for weight in reversed(weights):
+        derived = lecture.stepwise.derive(weight)
+        _steps(lecture, section, derived, "")
+        section.say("Hence the update")
+        section.display(*lecture.update_rows(weight, derived.result))
+    return section
+
+
+def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str) -> None:
+    element = lecture.writer.access(derived.element)
+    section.say(f"\\step{{${name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}$}}")
+    left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {element}}}"
+    rows = []
+    for step in derived.steps:
+        rows.append(Row(left, lecture.writer.line(step.after), remark(step)))
+        left = ""
+    if name:
+        rows.append(Row("", name))
+    section.display(*rows)
+    uses = [(a, b) for step in derived.steps for a, b in step.uses]
+    if uses:
+        facts = ", ".join(f"${lecture.writer.line(a)} = {short(lecture, b)}$" for a, b in dict(uses).items())
+        section.say(f"\\uses{{{facts}}}")
+
+
+def short(lecture: Lecture, expression: sympy.Expr) -> str:
+    return lecture.writer.line(expression, lecture.orders.get(expression, ()))
+
+
+def remark(step: Step) -> str:
+    return f"\\remark{{{step.rule}}}"
+
+
+def all_updates(lecture: Lecture) -> Section:
+    section = Section("All updates")
+    rows = []
+    for weight in reversed([e for w in lecture.network.weights for e in w.elements()]):
+        rows += lecture.update_rows(weight, lecture.scalars.gradient(weight))
+    section.display(*rows)
+    return section
+
+
+def proof(lecture: Lecture) -> Section:
+    section = Section("How these formulas were checked")
+    proof = lecture.derivation.proof
+    where = " at narrow sizes (the formulas hold for any width)" if proof.narrow else ""
+    checks = "; ".join(
+        f"{c.name}, {c.comparisons} comparisons, largest difference {_power(c.error)}" for c in proof.checks
+    )
+    section.say(
+        f"Before they were printed, all derivatives were compared{where} at {proof.points} random points in "
+        f"50-digit arithmetic: {checks}."
+    )
+    return section
+
+
+def _power(error: float) -> str:
+    if error == 0:
+        return "none"
+    return f"below $10^{{{int(f'{error:e}'.split('e')[1]) + 1}}}$"

@@ -1,0 +1,119 @@
+"""The sections that present the network: what it is given, what it computes, what its prediction is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codegen.document import Row, Section
+from codegen.lecture import Lecture
+from codegen.matrices import bmatrix
+from derive.expressions import Cases
+from derive.functions import Formula
+from derive.network import Equation, Scan, Tensor
+from derive.tidy import derivative_of
+
+
+def the_network(lecture: Lecture) -> Section:
+    section = Section("The network")
+    roles = {"input": "Inputs", "target": "Targets", "weight": "Weights", "constant": "Constants"}
+    for role, word in roles.items():
+        tensors = [t for t in lecture.network.tensors.values() if t.role == role and not t.anonymous]
+        if tensors:
+            section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.")
+    section.say("The forward pass computes, in this order,")
+    section.display(*forward_rows(lecture))
+    written = element_rows(lecture) if lecture.small else []
+    if written:
+        section.say("Written out element by element, this is")
+        section.display(*written)
+    for text, rows in functions_used(lecture):
+        section.say(text)
+        section.display(*rows)
+    return section
+
+
+def declared(lecture: Lecture, tensor: Tensor) -> str:
+    """``$W^{(1)}$ ($2 \\times 2$): …``: a tensor, its shape, and its elements where there are few."""
+    letter = lecture.notation.names[tensor.name].latex()
+    if not tensor.shape:
+        return f"${letter}$"
+    shape = " \\times ".join(map(str, tensor.shape))
+    if tensor.size > 8:
+        return f"${letter}$ with ${shape}$ elements"
+    elements = [lecture.writer.access(e) for e in tensor.elements()]
+    if len(tensor.shape) == 2:
+        step = tensor.shape[1]
+        table = [elements[n : n + step] for n in range(0, len(elements), step)]
+        return f"${letter} = {bmatrix(table, small=True)}$"
+    return f"${letter} = ({', '.join(elements)})$"
+
+
+def forward_rows(lecture: Lecture) -> list[Row]:
+    rows = []
+    for step in lecture.network.equations:
+        for eq in step.equations if isinstance(step, Scan) else (step,):
+            if not lecture.network.tensors[eq.lhs.tensor].anonymous:
+                rows.append(Row(lecture.writer.access(eq.lhs), lecture.writer.equation(eq), lecture.number(eq)))
+    return rows
+
+
+def element_rows(lecture: Lecture) -> list[Row]:
+    """Every value of a small network, sums written out."""
+    rows = []
+    for eq in lecture.network.flat_equations:
+        tensor = lecture.network.tensors[eq.lhs.tensor]
+        if tensor.anonymous or (not tensor.shape and not eq.reduce and not _reads_sum(lecture, eq)):
+            continue
+        for element in tensor.elements():
+            definition = lecture.scalars.definition(element)
+            if definition is not None:
+                rows.append(Row(lecture.writer.access(element), lecture.writer.line(definition, lecture.order(eq))))
+    return rows
+
+
+def _reads_sum(lecture: Lecture, eq: Equation) -> bool:
+    return any(lecture.network.tensors[a.tensor].anonymous for a in eq.reads)
+
+
+def functions_used(lecture: Lecture) -> list[tuple[str, list[Row]]]:
+    """The functions given by a formula, with the derivatives derived for them."""
+    found: dict[str, Any] = {}
+    for eq in lecture.network.flat_equations:
+        for f in sorted(eq.body.atoms(Formula), key=str):
+            found.setdefault(type(f).__name__, type(f))
+    rows, kinks = [], False
+    for name, function in found.items():
+        for n, parameter in enumerate(function.parameters):
+            call = lecture.writer.function(name, [lecture.writer.line(p) for p in function.parameters])
+            if n == 0:
+                rows.append(Row(call, lecture.writer.line(function.body)))
+            derivative = derivative_of(function, n)
+            left = f"\\frac{{\\partial}}{{\\partial {lecture.writer.line(parameter)}}}\\, {call}"
+            rows.append(Row(left, lecture.writer.line(derivative)))
+            kinks |= bool(function.body.atoms(Cases))
+    if not rows:
+        return []
+    text = "The functions in it and their derivatives are"
+    if kinks:
+        text += " (a bracket $[z > 0]$ is 1 where the condition holds and 0 elsewhere, so at the kink, $z = 0$, "
+        text += "the derivative is taken to be 0)"
+    return [(text, rows)]
+
+
+def made_of(lecture: Lecture) -> list[Section]:
+    """The prediction down to inputs and weights: what there is to change."""
+    section = Section("What the prediction is made of")
+    for name in lecture.network.outputs:
+        for element in lecture.network.tensors[name].elements() if lecture.small else ():
+            if lecture.scalars.size(element) > 16:
+                continue
+            named = lecture.writer.line(lecture.scalars.definition(element) or element)
+            expanded = lecture.writer.line(lecture.scalars.expanded(element))
+            rows = [Row(lecture.writer.access(element), named)] + ([Row("", expanded)] if expanded != named else [])
+            section.display(*rows)
+    if not section.blocks:
+        return []
+    section.say(
+        "Inputs and targets are given. To change the prediction, and with it the loss, we must change the weights."
+    )
+    return [section]
