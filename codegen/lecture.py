@@ -13,7 +13,6 @@ from derive.derivation import Derivation
 from derive.expressions import Access
 from derive.network import Equation
 from derive.scalars import adjoint, is_small
-from derive.steps import Stepwise
 
 
 class Lecture:
@@ -26,7 +25,6 @@ class Lecture:
         self.writer = Latex(self.notation, equations_of(derivation))
         self.matrix = MatrixWriter(self.writer)
         self.small = is_small(self.network)
-        self.stepwise = Stepwise(self.scalars) if self.small else None
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
         self.orders = self._orders() if self.small else {}
         self.loss = self.writer.access(Access(self.network.loss))

@@ -13,6 +13,7 @@ import sympy
 
 from codegen.latex import Latex
 from derive.expressions import Access, Cases, Index, index_symbols, rename
+from derive.matrixform import is_whole, outer
 from derive.network import Equation, Tensor
 from derive.scalars import Scalars
 
@@ -151,7 +152,7 @@ class MatrixWriter:
 
     def _outer(self, term: sympy.Expr, rows: Index, columns: Index | None = None) -> str | None:
         number, rest = term.as_coeff_Mul()
-        if isinstance(rest, Access) and rest.indices == (rows, columns):
+        if columns is not None and is_whole(term, (rows, columns)):
             return (
                 self.bold(rest.tensor) if number == 1 else f"{self.writer.factor(number)}\\, {self.bold(rest.tensor)}"
             )
@@ -167,27 +168,6 @@ class MatrixWriter:
         if split.right is not None:
             factors.append(self.transposed(self._wrap(right, split.right)))
         return "\\, ".join(factors)
-
-
-@dataclass(frozen=True)
-class Outer:
-    """A product scalar · left · right; a side without a factor is ``None``."""
-
-    scalar: sympy.Expr
-    left: sympy.Expr | None
-    right: sympy.Expr | None
-
-
-def outer(term: sympy.Expr, rows: sympy.Expr | None, columns: sympy.Expr | None) -> Outer | None:
-    """Split a product by the index that its factors depend on; ``None`` where a factor depends on both."""
-    parts: dict[str, list[sympy.Expr]] = {"scalar": [], "left": [], "right": []}
-    for factor in sympy.Mul.make_args(term):
-        used = index_symbols(factor)
-        if rows in used and columns in used:
-            return None
-        parts["left" if rows in used else "right" if columns in used else "scalar"].append(factor)
-    left, right = (sympy.Mul(*parts[side]) if parts[side] else None for side in ("left", "right"))
-    return Outer(sympy.Mul(*parts["scalar"]), left, right)
 
 
 # matrices written out

@@ -105,19 +105,13 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
 
 def every_weight(lecture: Lecture) -> Section:
     """Chain rule, substitution, differentiation, named quantities and update for every single weight."""
-    assert lecture.stepwise is not None
     section = Section("Every weight, step by step")
-    for name in lecture.sweep.deltas:
-        if lecture.sweep.adjoints[name].closed is None:
-            continue
-        for element in lecture.network.tensors[name].elements():
-            _steps(lecture, section, lecture.stepwise.derive(element), lecture.writer.access(adjoint(element)))
-    weights = [e for w in lecture.network.weights for e in w.elements()]
-    for weight in reversed(weights):
-        derived = lecture.stepwise.derive(weight)
-        _steps(lecture, section, derived, "")
-        section.say("Hence the update")
-        section.display(*lecture.update_rows(weight, derived.result))
+    for element, derived in lecture.derivation.lines.items():
+        is_weight = element.tensor in lecture.sweep.weights
+        _steps(lecture, section, derived, "" if is_weight else lecture.writer.access(adjoint(element)))
+        if is_weight:
+            section.say("Hence the update")
+            section.display(*lecture.update_rows(element, derived.result))
     return section
 
 

@@ -10,6 +10,7 @@ Indices count from 1 and are affine in index symbols.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import sympy
@@ -122,13 +123,19 @@ def fresh(preferred: Iterable[str], taken: set[str]) -> Index:
     return index(name)
 
 
+@lru_cache(maxsize=4096)
 def partial(body: sympy.Expr, access: Access) -> sympy.Expr:
     """∂body/∂access, every other access held fixed, whatever indices it carries.
 
     ``x[i]`` and ``x[j]`` are different variables here even if some i equals some j: the sum over all accesses in
     the sweep accounts for both.
     """
-    dummies = {a: sympy.Dummy(f"v{n}", real=True) for n, a in enumerate(accesses(body))}
-    derivative = body.xreplace(dummies).diff(dummies[access])
-    derivative = derivative.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))  # sign'(0) = 0, as stated
-    return derivative.xreplace({dummy: a for a, dummy in dummies.items()})
+    variable = sympy.Symbol("variable", real=True)
+    return smooth(body.xreplace({access: variable}).diff(variable)).xreplace({variable: access})
+
+
+def smooth(derivative: sympy.Expr) -> sympy.Expr:
+    """A derivative with sign′(0) = 0, as is stated for every kink, where SymPy leaves a Dirac delta."""
+    if not derivative.has(sympy.DiracDelta):
+        return derivative
+    return derivative.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))

@@ -4,8 +4,10 @@ At random points, in 50-digit arithmetic, the derivative equations are compared 
 
 * the **complex step** Im L(w + ih)/h and the **central difference** (L(w + h) − L(w − h))/2h of the forward
   equations, which know nothing of the calculus (Squire and Trapp 1998);
-* for small networks, for every weight: the closed form in named quantities, the same **expanded** to inputs and
-  weights, and SymPy's own **direct derivative** of the loss composed into one scalar.
+* the **matrix form**: the outer products that a gradient matrix is printed as, multiplied out;
+* for small networks, for every weight: every line of the **chain rule** down to the closed form in named quantities,
+  the same **expanded** to inputs and weights, and SymPy's own **direct derivative** of the loss composed into one
+  scalar.
 
 Formulas in index notation hold for any width; a wide network is proved at narrow sizes (:mod:`derive.shrink`).
 """
@@ -13,19 +15,21 @@ Formulas in index notation hold for any width; a wide network is proved at narro
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
 
 from derive.diagnostics import SpecError
-from derive.evaluate import Number, Point, Values, compile_scalar, context, forward, run
-from derive.expressions import Access
+from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
+from derive.expressions import Access, partial, rename
 from derive.functions import Formula
 from derive.gradient import Sweep, adjoint_name, sweep
+from derive.matrixform import is_whole, outer
 from derive.network import Network, Tensor
 from derive.scalars import Scalars, is_small
 from derive.shrink import shrink
+from derive.steps import ElementDerivation, evaluate_line
 
 POINTS = 2
 ATTEMPTS = 40
@@ -38,6 +42,7 @@ EXACT = "1e-38"
 
 
 Direction = dict[Access, Number]
+Lines = Mapping[Access, ElementDerivation]
 
 
 class ProofError(Exception):
@@ -67,15 +72,23 @@ class Proof:
     narrow: bool
 
 
-def prove(network: Network, swept: Sweep, scalars: Scalars) -> Proof:
-    """Compare all forms; raises :class:`ProofError` where they differ and :class:`SpecError` where no point serves."""
+def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Proof:
+    """Compare all forms, the ``lines`` to be printed among them.
+
+    Raises
+    ------
+    ProofError
+        where two forms differ.
+    derive.diagnostics.SpecError
+        where no point was found at which the loss is a real number.
+    """
     narrow = network if is_small(network) else shrink(network)
     if narrow is not network:
         swept = sweep(narrow)
         scalars = Scalars(narrow, swept)
     chance = random.Random(20260101)
     found: dict[str, list[Number]] = {}
-    forms = list(_closed_forms(narrow, swept, scalars))
+    forms = list(_closed_forms(narrow, scalars, lines if narrow is network else {}))
     for _ in range(POINTS):
         data, values = _point(narrow, swept, chance)
         for name, direction, derivative in _perturbed(narrow, data, chance):
@@ -167,12 +180,16 @@ def _directions(network: Network, chance: random.Random) -> list[Direction]:
     return [{e: context.mpf(chance.uniform(-1, 1)) for e in elements} for _ in range(DIRECTIONS)]
 
 
-def _closed_forms(network: Network, swept: Sweep, scalars: Scalars):  # type: ignore[no-untyped-def]
-    """Per-weight formulas of a small network, compiled: named, expanded, and differentiated directly."""
+def _closed_forms(network: Network, scalars: Scalars, lines: Lines) -> Iterator[tuple[str, Access, Compiled]]:
+    """The formulas of a small network, compiled: line by line, expanded, and differentiated directly."""
+    yield from _matrix_forms(network, scalars)
+    for element, derivation in lines.items():
+        for step in derivation.steps:
+            yield "chain rule", element, compile_scalar(evaluate_line(step.after, scalars))
     if not is_small(network):
         return
     for weight in (e for w in network.weights for e in w.elements()):
-        yield "closed form per weight", weight, compile_scalar(scalars.gradient(weight))
+        yield "closed form", weight, compile_scalar(scalars.gradient(weight))
     loss = Access(network.loss)
     if scalars.size(loss) * sum(w.size for w in network.weights) > COMPOSED_SIZE:
         return
@@ -180,9 +197,41 @@ def _closed_forms(network: Network, swept: Sweep, scalars: Scalars):  # type: ig
     for weight in (e for w in network.weights for e in w.elements()):
         adjoint = Access(adjoint_name(weight.tensor), *weight.indices)
         yield "expanded form", weight, compile_scalar(scalars.expanded(adjoint))
-        symbol = sympy.Dummy(real=True)
-        direct = composed.xreplace({weight: symbol}).diff(symbol).xreplace({symbol: weight})
-        yield "direct derivative", weight, compile_scalar(direct.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0)))
+        yield "direct derivative", weight, compile_scalar(partial(composed, weight))
+
+
+def _matrix_forms(network: Network, scalars: Scalars) -> Iterator[tuple[str, Access, Compiled]]:
+    """The elements of every gradient array that is a sum of outer products, from the products' factors."""
+    for weight in network.weights:
+        found = scalars.sweep.adjoints[weight.name]
+        indices = (*found.indices, None)[:2]
+        if found.closed is None or len(found.indices) not in (1, 2):
+            continue
+        terms = [t for t in sympy.Add.make_args(found.closed) if not is_whole(t, found.indices)]
+        splits = [outer(t, *indices) for t in terms]
+        if any(s is None for s in splits):
+            continue
+        whole = sympy.Add(*(t for t in sympy.Add.make_args(found.closed) if t not in terms))
+        for element in list(weight.elements())[:SINGLE_WEIGHTS]:
+            place = dict(zip(found.indices, element.indices, strict=True))
+            places = {i: v for i, v in place.items() if i.is_Symbol}
+            factors = [
+                [compile_scalar(scalars.named(rename(p, places))) for p in (s.scalar, s.left, s.right) if p is not None]
+                for s in splits
+                if s is not None
+            ]
+            yield (
+                "matrix form",
+                element,
+                _sum_of_products(factors, compile_scalar(scalars.named(rename(whole, places)))),
+            )
+
+
+def _sum_of_products(products: list[list[Compiled]], rest: Compiled) -> Compiled:
+    def total(env: Environment, values: Values) -> Number:
+        return rest(env, values) + context.fsum(context.fprod(f(env, values) for f in p) for p in products)
+
+    return total
 
 
 def _plain(expression: sympy.Expr) -> sympy.Expr:

@@ -7,13 +7,14 @@ lines are small trees over SymPy scalars (:class:`Partial`, :class:`Product`, :c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
 import sympy
 
-from derive.expressions import Access, accesses, sort_key
+from derive.expressions import Access, accesses, partial, sort_key
 from derive.gradient import adjoint_name
 from derive.scalars import Scalars, adjoint
 from derive.tidy import tidy
@@ -26,10 +27,11 @@ MAX_OPERATIONS = 24  # of a definition that is put into a line down to inputs an
 
 @dataclass(frozen=True)
 class Partial:
-    """∂of/∂by, not carried out; the other quantities in ``of`` are held fixed."""
+    """∂of/∂by, not carried out; the other quantities in ``of`` are held fixed, unless it is ``total``."""
 
     of: sympy.Expr
     by: Access
+    total: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Stepwise:
         pairs = list(pairwise(chain))
         factors: list[Line] = [Partial(above, below) for above, below in pairs]
         if chain[0] != self.loss:
-            factors.insert(0, Partial(self.loss, chain[0]))
+            factors.insert(0, Partial(self.loss, chain[0], total=True))
         return _product(factors)
 
     def _substituted(self, chain: tuple[Access, ...], is_delta: bool) -> Line:
@@ -207,6 +209,17 @@ class Stepwise:
         return result.xreplace(mapping), tuple(mapping.items())
 
 
+def all_steps(scalars: Scalars) -> Iterator[tuple[Access, ElementDerivation]]:
+    """The steps for every δ from the loss backwards, then for every weight, the last first."""
+    stepwise = Stepwise(scalars)
+    network = scalars.network
+    for name in scalars.sweep.deltas:
+        if scalars.sweep.adjoints[name].closed is not None:
+            yield from ((element, stepwise.derive(element)) for element in network.tensors[name].elements())
+    weights = [element for w in network.weights for element in w.elements()]
+    yield from ((element, stepwise.derive(element)) for element in reversed(weights))
+
+
 def abridged(body: sympy.Expr, by: Access) -> sympy.Expr:
     """A long sum without most of the terms that do not depend on ``by``."""
     terms = sympy.Add.make_args(body)
@@ -227,21 +240,21 @@ def outer_derivative(body: sympy.Expr, by: Access) -> list[Line]:
             inner = [] if rest.exp == 2 else [rest.exp - 1]
             powered = rest.base ** (inner[0] if inner else 1)
             return [*([rest.exp] if number == 1 else [rest.exp, number]), powered, Partial(rest.base, by)]
-    symbol = sympy.Dummy(real=True)
-    derivative = body.xreplace({by: symbol}).diff(symbol).replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
-    return [tidy(derivative.xreplace({symbol: by})).expression]
+    return [tidy(partial(body, by)).expression]
 
 
-def evaluate_line(line: Line) -> sympy.Expr:
-    """A line as one SymPy expression, its partial derivatives carried out (with named quantities held fixed)."""
+def evaluate_line(line: Line, scalars: Scalars) -> sympy.Expr:
+    """A line as one SymPy expression in named quantities, its partial derivatives carried out."""
     match line:
+        case Partial(total=True):
+            return adjoint(line.by)
         case Partial():
-            symbol = sympy.Dummy(real=True)
-            return line.of.xreplace({line.by: symbol}).diff(symbol).xreplace({symbol: line.by})
+            definition = scalars.definition(line.of) if isinstance(line.of, Access) else None
+            return partial(line.of if definition is None else definition, line.by)
         case Product():
-            return sympy.Mul(*(evaluate_line(f) for f in line.factors))
+            return sympy.Mul(*(evaluate_line(f, scalars) for f in line.factors))
         case Total():
-            return sympy.Add(*(evaluate_line(t) for t in line.terms))
+            return sympy.Add(*(evaluate_line(t, scalars) for t in line.terms))
     return line
 
 
@@ -265,7 +278,7 @@ def _same(one: Line, other: Line) -> bool:
     if one == other:
         return True
     plain = not _has_partial(one) and not _has_partial(other)
-    return plain and isinstance(one, Product) and 1 not in one.factors and evaluate_line(one) == other
+    return plain and isinstance(one, Product) and 1 not in one.factors and sympy.Mul(*one.factors) == other
 
 
 def _has_partial(line: Line) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 
 import sympy
 
-from derive.expressions import Access, Cases, Equal, Index, accesses, index_symbols, rename, sort_key
+from derive.expressions import Access, Cases, Equal, Index, accesses, index_symbols, rename, smooth, sort_key
 from derive.network import Equation, Fact
 
 RULES = {
@@ -106,8 +106,7 @@ def brings_denominator(before: sympy.Expr, after: sympy.Expr) -> bool:
 @lru_cache(maxsize=256)
 def derivative_of(function: Any, position: int) -> sympy.Expr:
     """f′ of a :class:`~derive.functions.Formula`, through f itself where that is rational: σ′ = σ(1 − σ)."""
-    raw = function.body.diff(function.parameters[position])
-    raw = raw.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+    raw = smooth(function.body.diff(function.parameters[position]))
     best = quotient(raw)
     own = function(*function.parameters)
     for kernel in kernel_atoms(function.body):

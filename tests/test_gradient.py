@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 import sympy
@@ -14,6 +16,7 @@ from oracles import (
     EXAMPLE_LOSSES,
     EXAMPLES,
     Case,
+    Data,
     automatic,
     complex_step,
     derived,
@@ -317,3 +320,27 @@ def test_letters_of_an_equation_are_never_bound_twice() -> None:
     for eq in each_equation():
         assert not set(eq.free) & set(eq.reduce), str(eq)
         assert len(set(eq.reduce)) == len(eq.reduce), str(eq)
+
+
+def test_a_named_derivative_of_a_sum_and_a_sum_of_the_sweep_are_two_things() -> None:
+    """Both come from an anonymous sum: S = Σ W V, whose derivative is no plain product, and Σ δ W."""
+    spec = """
+        input x[3]
+        weight W[3, 3], V[3, 3]
+        y[i] = (1 + sum(j: W[i,j] * V[j,i]))^3 * x[i]
+        g[i] = tanh(sum(j: W[i,j] * y[j]))
+        loss L = sum(g^2)
+    """
+    network = network_of(spec)
+    names = [eq.lhs.tensor for eq in flat(sweep_of(spec))]
+    assert len(set(names)) == len(names), f"an equation overwrites another: {names}"
+    data = draw(network, seed=4)
+
+    def loss(d: Data) -> Any:
+        y = (1 + anp.sum(d["W"] * d["V"].T, axis=1)) ** 3 * d["x"]
+        return anp.sum(anp.tanh(anp.dot(d["W"], y)) ** 2)
+
+    _, gradients = derived(spec, data)
+    _, expected = automatic(network, loss, data)
+    for weight, gradient in expected.items():
+        np.testing.assert_allclose(gradients[weight], gradient, rtol=1e-10, err_msg=weight)

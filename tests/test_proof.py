@@ -9,12 +9,12 @@ import pytest
 import sympy
 from oracles import CASES, EXAMPLES, example, network_of, sweep_of
 
+import derive.derivation
 import derive.gradient
 import derive.proof
 import derive.tidy
-from derive.derivation import derive
 from derive.diagnostics import SpecError
-from derive.expressions import Access, Cases, index
+from derive.expressions import Access
 from derive.functions import Formula
 from derive.gradient import Sweep, sweep
 from derive.network import Equation, Scan
@@ -50,7 +50,11 @@ def test_every_example_is_proved(name: str) -> None:
     assert proof.narrow == (name in ("iris", "digits"))
 
 
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"maximum with ties"}))
+#: The direct derivative of a composed softmax or norm takes SymPy seconds; those are left to test_gradient.
+SLOW = {"layer norm", "several outputs and targets", "maximum over an index", "image convolution"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - SLOW - {"maximum with ties"}))
 def test_every_further_network_is_proved(name: str) -> None:
     proof = proof_of(CASES[name].spec)
     assert {"complex step", "central difference"} <= {c.name for c in proof.checks}
@@ -62,22 +66,34 @@ def test_all_weights_of_a_small_network_are_compared() -> None:
 
 
 def test_the_proof_is_the_same_each_time() -> None:
-    assert proof_of(example("xor")) == proof_of(example("xor"))
+    assert proof_of(example("relu_two_two")) == proof_of(example("relu_two_two"))
 
 
 # Wrong formulas -----------------------------------------------------------------------------------------------
 
 
-def tampered(swept: Sweep, tensor: str, change: Callable[[Equation], Equation]) -> Sweep:
-    """The sweep with the equation of one tensor changed, which must change it."""
+Choice = Callable[[Equation], bool]
+
+
+def defines(tensor: str) -> Choice:
+    return lambda eq: eq.lhs.tensor == tensor
+
+
+def sums(tensor: str) -> Choice:
+    """Whether an equation adds up over elements of a tensor."""
+    return lambda eq: bool(eq.reduce) and any(a.tensor == tensor for a in eq.reads)
+
+
+def tampered(swept: Sweep, chosen: Choice, change: Callable[[Equation], Equation]) -> Sweep:
+    """The sweep with the chosen equations changed, which must change it."""
     steps: list[Equation | Scan] = []
     for step in swept.equations:
         if isinstance(step, Scan):
-            inner = tuple(change(eq) if eq.lhs.tensor == tensor else eq for eq in step.equations)
+            inner = tuple(change(eq) if chosen(eq) else eq for eq in step.equations)
             steps.append(replace(step, equations=inner))
         else:
-            steps.append(change(step) if step.lhs.tensor == tensor else step)
-    assert [str(s) for s in steps] != [str(s) for s in swept.equations]
+            steps.append(change(step) if chosen(step) else step)
+    assert tuple(steps) != swept.equations
     return replace(swept, equations=tuple(steps))
 
 
@@ -95,10 +111,6 @@ def sign_flipped(body: sympy.Expr) -> sympy.Expr:
     return -first + sympy.Add(*rest) if body.is_Add else -body
 
 
-def access_replaced(old: Access, new: Access) -> Callable[[sympy.Expr], sympy.Expr]:
-    return lambda body: body.xreplace({old: new})
-
-
 def transposed(name: str) -> Callable[[sympy.Expr], sympy.Expr]:
     def swap(body: sympy.Expr) -> sympy.Expr:
         return body.xreplace({a: Access(name, *a.indices[::-1]) for a in body.atoms(Access) if a.tensor == name})
@@ -113,42 +125,42 @@ def one_step_too_few(eq: Equation) -> Equation:
 
 
 SQUARE = """
-input x[3]
-h[3] = tanh(dense(x))
-g[3] = tanh(dense(h))
-target t[3]
+input x[2]
+h[2] = tanh(dense(x))
+g[2] = tanh(dense(h))
+target t[2]
 loss L = 1/2 * sum((g - t)^2) + 0.01 * sum(W1^2)
 """
-WIDE_SQUARE = SQUARE.replace("[3]", "[40]")
+WIDE_SQUARE = SQUARE.replace("[2]", "[40]")
 SLIPS = {
-    "a term is missing": (SQUARE, "∂W1", with_body(first_term_dropped)),
-    "a sign is wrong": (SQUARE, "∂z2", with_body(sign_flipped)),
-    "the weights are not transposed": (SQUARE, "∂z1", with_body(transposed("W2"))),
-    "a factor 2 is missing": (SQUARE, "∂W2", with_body(lambda b: b / 2)),
-    "a sum stops too early": (SQUARE, "∂z1", one_step_too_few),
-    "a tiny error": (SQUARE, "∂b1", with_body(lambda b: b * (1 + sympy.Rational(1, 10**22)))),
-    "a scalar prediction": (example("two_two_one"), "∂prediction", with_body(sign_flipped)),
+    "a term is missing": (SQUARE, defines("∂W1"), with_body(first_term_dropped)),
+    "a sign is wrong": (SQUARE, defines("∂z2"), with_body(sign_flipped)),
+    "the weights are not transposed": (SQUARE, sums("W2"), with_body(transposed("W2"))),
+    "a factor 2 is missing": (SQUARE, defines("∂W2"), with_body(lambda b: b / 2)),
+    "a sum stops too early": (SQUARE, sums("W2"), one_step_too_few),
+    "a tiny error": (SQUARE, defines("∂b1"), with_body(lambda b: b * (1 + sympy.Rational(1, 10**22)))),
+    "a scalar prediction": (example("two_two_one"), defines("∂prediction"), with_body(sign_flipped)),
     "the new weights are used": (
         example("two_two_one"),
-        "∂W1",
+        defines("∂W1"),
         with_body(lambda b: b.xreplace({a: a - Access("i", 1) / 100 for a in b.atoms(Access) if a.tensor == "W2"})),
     ),
     "another layer's input": (
         SQUARE,
-        "∂W2",
+        defines("∂W2"),
         with_body(lambda b: b.xreplace({a: Access("x", *a.indices) for a in b.atoms(Access) if a.tensor == "h"})),
     ),
-    "a recurrence": (CASES["recurrence from zero"].spec, "∂U", with_body(sign_flipped)),
-    "a convolution": (CASES["convolution with stride two"].spec, "∂K", with_body(lambda b: 2 * b)),
+    "a recurrence": (CASES["recurrence from zero"].spec, defines("∂U"), with_body(sign_flipped)),
+    "a convolution": (CASES["convolution with stride two"].spec, defines("∂K"), with_body(lambda b: 2 * b)),
 }
 
 
 @pytest.mark.parametrize("name", SLIPS)
 def test_a_slip_in_a_derivative_is_caught(name: str) -> None:
-    spec, tensor, change = SLIPS[name]
+    spec, chosen, change = SLIPS[name]
     network = network_of(spec)
     assert is_small(network)
-    wrong = tampered(sweep_of(spec), tensor, change)
+    wrong = tampered(sweep_of(spec), chosen, change)
     with pytest.raises(ProofError, match="differs from the derived gradient"):
         prove(network, wrong, Scalars(network, wrong))
 
@@ -210,7 +222,7 @@ def test_a_wrong_derivative_of_a_body_is_caught(monkeypatch: pytest.MonkeyPatch)
     right = derive.gradient.partial
     monkeypatch.setattr(derive.gradient, "partial", lambda body, access: right(body, access).subs(2, 3))
     with pytest.raises(ProofError):
-        derive.derivation.derive(network_of.__wrapped__(example("iris")))
+        derive.derivation.derive(network_of.__wrapped__(example("two_two_one")))
 
 
 def test_a_fact_that_does_not_hold_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,11 +235,10 @@ def test_a_fact_that_does_not_hold_is_caught(monkeypatch: pytest.MonkeyPatch) ->
         prove(network, wrong, Scalars(network, wrong))
 
 
-def test_nothing_of_a_network_whose_proof_fails_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(derive.tidy, "absorb_sign", lambda e: -e)
-    monkeypatch.setattr(derive.tidy, "cancel", lambda e: -e)
+def test_an_unsound_rule_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derive.tidy, "quotient", lambda e: 2 * e)
     with pytest.raises(ProofError):
-        derive.derivation.derive(network_of.__wrapped__(example("xor")))
+        derive.derivation.derive(network_of.__wrapped__(example("relu_two_two")))
 
 
 # Losses that have no value ------------------------------------------------------------------------------------
@@ -302,8 +313,6 @@ def test_constants_of_a_narrow_network_are_a_corner_of_the_wide_ones() -> None:
 
 
 def test_a_kink_is_no_obstacle() -> None:
-    """Both sides of a kink are probed by the complex step, which follows the real part."""
+    """Random points lie beside it, and the complex step follows the branch of the real part."""
     spec = "weight w[4], v[4]\nloss L = sum(max(w, v) * relu(w)) + max(v) * abs(w[1])\n"
     assert all(c.holds for c in proof_of(spec).checks)
-    letter = index("i")
-    assert sympy.Integer(0) in Cases(Access("w", letter), 1, 0).args

@@ -272,6 +272,14 @@ def test_reuse_refuses_to_divide_by_what_was_no_divisor(body: sympy.Expr, kernel
     assert after == before
 
 
+@pytest.mark.parametrize(("large", "z"), [(0.0, 3.0), (1e9, -20.0), (1e9, 3.0)])
+def test_reuse_loses_no_digits(large: float, z: float) -> None:
+    """y = b + eᵃ must not turn eᵃ into y − b: where b is large, nothing of eᵃ is left in y."""
+    found = tidy.reuse(2 * exp(A), kernel_of(1 + B + exp(A)))
+    value = in_floats(found, a=z, b=large, y=1 + large + math.exp(z))
+    assert value == pytest.approx(2 * math.exp(z), rel=1e-9, abs=0)
+
+
 def test_reuse_matches_indices() -> None:
     known = [tidy.Kernel(tanh(Access("z", I)), frozenset({I}), Access("h", I))]
     assert tidy.reuse(tanh(Access("z", J)) ** 2, known) == Access("h", J) ** 2
