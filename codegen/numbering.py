@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import sympy
-from sympy.printing.str import StrPrinter
-
-from derive.expressions import Cases, Equal
+from codegen.latex import Text
+from codegen.notation import Notation
+from derive.expressions import Access
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan
 
@@ -18,28 +17,38 @@ def flatten(steps: Iterable[Equation | Scan]) -> list[Equation]:
 
 
 def equation_numbers(network: Network, sweep: Sweep) -> list[tuple[int, Equation]]:
-    """Number the equations: (1) … (n) those of the network in order, then the derivatives in order of computation."""
-    return list(enumerate([*flatten(network.equations), *flatten(sweep.equations)], 1))
+    """Number the equations: first those of the network in order, then the derivatives in order of computation.
+
+    A sum without a name stands inside the equation that reads it, so it bears the number of that equation.
+    """
+    tensors = {**network.tensors, **sweep.tensors}
+    numbered, number = [], 1
+    for eq in [*flatten(network.equations), *flatten(sweep.equations)]:
+        numbered.append((number, eq))
+        number += not tensors[eq.lhs.tensor].anonymous
+    return numbered
 
 
-class _Plain(StrPrinter):
-    """SymPy's text with the signs of the specification language."""
+class PlainText:
+    """Equations on one line each, in the notation of the notes: ``z1[i] = Σ_j W1[i,j] x[j] + b1[i]``."""
 
-    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:
-        return str(super()._print_Pow(expr, rational=rational)).replace("**", "^")
+    def __init__(self, network: Network, sweep: Sweep) -> None:
+        equations = {eq.lhs.tensor: eq for eq in flatten((*network.equations, *sweep.equations))}
+        self.loss = network.loss
+        self.writer = Text(Notation(network, sweep), equations)
 
-    def _print_Cases(self, expr: Cases) -> str:
-        condition, positive, otherwise = (self._print(a) for a in expr.args)
-        return f"({positive} if {condition} > 0 else {otherwise})"
+    def is_shown(self, eq: Equation) -> bool:
+        """Whether an equation stands on a line of its own."""
+        return not self.writer.notation.tensors[eq.lhs.tensor].anonymous
 
-    def _print_Equal(self, expr: Equal) -> str:
-        left, right = (self._print(a) for a in expr.args)
-        return f"(1 if {left} = {right} else 0)"
+    def __call__(self, eq: Equation) -> str:
+        right = self.writer.equation(eq)
+        if not self.is_shown(eq):
+            return f"{right}, a part of it"
+        return f"{self.left(eq.lhs)} {'+=' if eq.accumulate else '='} {right}"
 
-
-def plain_text(equation: Equation) -> str:
-    """An equation on one line, written as in a specification: ``z[i] = sum(j: W[i, j]*x[j])``."""
-    right = _Plain().doprint(equation.body)
-    if equation.reduce:
-        right = f"{equation.kind}({', '.join(map(str, equation.reduce))}: {right})"
-    return f"{equation.lhs} {'+=' if equation.accumulate else '='} {right}"
+    def left(self, lhs: Access) -> str:
+        """A left side: a value, a δ, or the derivative by a weight."""
+        if not lhs.tensor.startswith("∂") or self.writer.notation.is_delta(lhs.tensor):
+            return self.writer.access(lhs)
+        return f"∂{self.loss}/∂{self.writer.access(Access(lhs.tensor[1:], *lhs.indices))}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from codegen.numbering import equation_numbers, plain_text
+from codegen.numbering import PlainText, equation_numbers
 from derive.expressions import Access, Index, rename
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan, Tensor
@@ -69,6 +69,7 @@ class Program:
 def program_of(network: Network, sweep: Sweep) -> Program:
     """Number the equations and note which of them belong to a recurrence."""
     numbers = iter(number for number, _ in equation_numbers(network, sweep))
+    plain_text = PlainText(network, sweep)
 
     def lines(steps: Iterable[Equation | Scan]) -> tuple[Line, ...]:
         found = []

@@ -23,7 +23,7 @@ from codegen.interface import (
 from codegen.kernels import Kernel, kernel
 from codegen.kinds import Kind
 from codegen.literals import literal, prose, wrapped
-from codegen.numbering import equation_numbers, plain_text
+from codegen.numbering import PlainText, equation_numbers
 from codegen.optimizer import updates
 from codegen.printer import NATIVE, number_lines
 from codegen.program import program_of
@@ -175,9 +175,11 @@ def rows(tensor: Tensor) -> str:
 
 def _docstring(network: Network, sweep: Sweep, module_name: str) -> list[str]:
     lines = [f"{prose(network.title) or 'Untitled network'}.", "", "The equations, numbered as in the notes:", ""]
+    plain_text = PlainText(network, sweep)
     for number, eq in equation_numbers(network, sweep):
-        label = f"    ({number})"
-        lines += wrapped(prose(plain_text(eq)), f"{label:9} ", " " * 14)
+        if plain_text.is_shown(eq):
+            label = f"    ({number})"
+            lines += wrapped(prose(plain_text(eq)), f"{label:9} ", " " * 14)
     arguments = ", ".join(["X"] * bool(network.of_role("input")) + ["y"] * bool(network.of_role("target")))
     lines += ["", "Use:", "", f"    from {prose(module_name)} import Trainer", ""]
     lines += [f"    trainer = Trainer().fit({arguments})"]

@@ -95,7 +95,8 @@ class Writer(ABC):
             return self._rational(e)
         if e.is_Add:
             content, primitive = e.primitive()
-            if content != 1 and primitive.is_Add:  # SymPy multiplies numbers in: 2 (y - t), not 2 y - 2 t
+            units = all(abs(t.as_coeff_Mul()[0]) == 1 for t in sympy.Add.make_args(primitive))
+            if content != 1 and units:  # SymPy multiplies numbers in: 2 (y - t), not 2 y - 2 t
                 return self.product([self._write(content)[0], self.brackets(self._sum(primitive))]), MUL
             return self._sum(e), ADD
         if e.is_Mul:

@@ -16,7 +16,8 @@ import pytest
 
 from derive.cli import main
 
-ALLOWED_IMPORTS = {"__future__", "collections", "functools", "math", "numbers", "numpy", "numba", "scipy", "typing"}
+#: What a trainer may import: arithmetic, and `sys` for its self-check.
+ALLOWED = {"__future__", "collections", "functools", "math", "numbers", "numpy", "numba", "scipy", "sys", "typing"}
 
 #: Titles that would do harm if they reached an output as they are.
 HOSTILE = [
@@ -65,26 +66,52 @@ def written(text: str, capsys: pytest.CaptureFixture[str], name: str = "net.spec
     return {**texts, "": capsys.readouterr().out}
 
 
-def check(texts: dict[str, str]) -> None:
-    """Nothing in any output does more than an output does."""
-    check_python(texts[".py"])
+@pytest.fixture
+def plain(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """The outputs with nothing hostile in them."""
+    texts = written(spec("Title"), capsys)
+    assert imports(texts[".py"]) <= ALLOWED
+    return texts
+
+
+def check(texts: dict[str, str], plain: dict[str, str]) -> None:
+    """Outputs do no more than those of the same network with a harmless title."""
+    assert skeleton(texts[".py"]) == skeleton(plain[".py"])
     check_latex(texts[".tex"])
-    json.loads(texts[".json"])
+    assert set(json.loads(texts[".json"])) == set(json.loads(plain[".json"]))
     assert all(c.isprintable() or c == "\n" for text in texts.values() for c in text)
     assert not Path("owned").exists()
 
 
-def check_python(text: str) -> None:
+def skeleton(text: str) -> str:
+    """A Python module without its comments and with all strings empty: what it does."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.dump(tree)
+
+
+def imports(text: str) -> set[str]:
+    """The modules that a Python module imports, and the builtins of ill repute that it names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            assert {alias.name.partition(".")[0] for alias in node.names} <= ALLOWED_IMPORTS
+            found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert (node.module or "").partition(".")[0] in ALLOWED_IMPORTS
-        elif isinstance(node, ast.Name):
-            assert node.id not in {"__import__", "eval", "exec", "compile", "open", "globals", "breakpoint", "input"}
-        elif isinstance(node, ast.Attribute):
-            assert node.attr not in {"system", "__subclasses__", "__mro__", "popen"}
+            found.add((node.module or "").partition(".")[0])
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found |= {node.func.id} & {
+                "__import__",
+                "eval",
+                "exec",
+                "compile",
+                "open",
+                "globals",
+                "breakpoint",
+                "input",
+            }
+    return found
 
 
 def check_latex(text: str) -> None:
@@ -97,16 +124,15 @@ def check_latex(text: str) -> None:
 
 
 @pytest.mark.parametrize("title", HOSTILE)
-def test_titles_and_comments(title: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_titles_and_comments(title: str, plain: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     texts = written(spec(title.replace('"', ""), comment=title), capsys)
-    check(texts)
+    check(texts, plain)
     assert json.loads(texts[".json"])["network"]["title"] == title
     assert title in texts[""]
 
 
-def test_comments_go_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
-    with_comment = written(spec("Title", comment="a remark about \\input{x}"), capsys)
-    assert with_comment == written(spec("Title"), capsys)
+def test_comments_go_nowhere(plain: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert written(spec("Title", comment="a remark about \\input{x}"), capsys) == plain
 
 
 @pytest.mark.parametrize(
@@ -121,16 +147,16 @@ def test_comments_go_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
         "a\rimport os.spec",
         "# %$&_^~.spec",
         "$(touch owned).spec",
-        "[red]x[/red].spec",
+        "[red]x.spec",
         "\u202egnp.spec",
     ],
 )
-def test_file_names(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    check(written(spec("Title"), capsys, name))
+def test_file_names(name: str, plain: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    check(written(spec("Title"), capsys, name), plain)
 
 
-def test_a_file_name_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
-    check(written(spec("Title"), capsys, "a\udcffb.spec"))
+def test_a_file_name_that_is_no_text(plain: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    check(written(spec("Title"), capsys, "a\udcffb.spec"), plain)
 
 
 @pytest.mark.parametrize(
@@ -167,10 +193,9 @@ NAMES += "Symbol oo zoo nan inf end begin frac alpha sum1 loop block super real 
 
 @pytest.mark.parametrize("name", NAMES.split())
 def test_names(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    text = f"input {name}[2]\ny = linear({name})\ntarget t\nloss (y - t)^2\ninit W1 = 1, 2\nsample {name} = [3, 4], t = 5\n"
-    texts = written(text, capsys)
-    tree = ast.parse(texts[".py"])
-    assert {n for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for n in [node.module]} <= ALLOWED_IMPORTS
+    text = f"input {name}[2]\ny = linear({name})\ntarget t\nloss (y - t)^2\n"
+    texts = written(f"{text}init W1 = 1, 2\nsample {name} = [3, 4], t = 5\n", capsys)
+    assert imports(texts[".py"]) <= ALLOWED
     check_latex(texts[".tex"])
     assert json.loads(texts[".json"])["loss"]["value"] == 36.0
     text = f"weight {name}\nloss ({name} - 1)^2\ninit {name} = 3\n"
