@@ -18,7 +18,7 @@ _WORDS = {"relu": "ReLU", "sign": "sgn"}
 
 def equations_of(derivation: Derivation) -> dict[str, Equation]:
     """The equation that defines each anonymous sum."""
-    steps = (*derivation.network.equations, *derivation.sweep.equations)
+    steps = (*derivation.network.equations, *derivation.sweep.equations, *derivation.sweep.absorbed)
     flat = [eq for s in steps for eq in ([s] if isinstance(s, Equation) else s.equations)]
     return {eq.lhs.tensor: eq for eq in flat}
 

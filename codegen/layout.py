@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from derive.evaluate import Number, context
 
 DECIMALS = 6
-WIDTH = 78  # visible characters of a display line; about the text width at 11 pt
+WIDTH = 72.0  # characters of a display line; about the text width at 11 pt
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -53,49 +53,102 @@ def relation(*numbers: Shown) -> str:
     return "=" if all(n.exact for n in numbers) else "\\approx"
 
 
-def visible_length(latex: str) -> int:
-    """About how many characters wide a formula is."""
-    latex = re.sub(r"\\begin\{b(?:small)?matrix\}(.*?)\\end\{b(?:small)?matrix\}", _widest_row, latex)
-    text = re.sub(r"\\frac\{", "{", latex)
-    text = re.sub(r"\\(?:mathit|mathrm|text|left|right|begin|end|,|;|quad)\b", "", text)
-    text = re.sub(r"\\[a-zA-Z]+", "x", text)
-    fractions = latex.count("\\frac")
-    plain = re.sub(r"[{}\\^_ ,]", "", text)
-    return len(plain) - (len(plain) // 3 if fractions and len(plain) > 20 else 0)
-
-
-def _widest_row(matrix: re.Match[str]) -> str:
-    rows = [" ".join(f"{cell}xx" for cell in row.split("&")) for row in matrix.group(1).split("\\\\")]
-    return "[" + max(rows, key=visible_length) + "]"
-
-
-def broken(latex: str, width: int = WIDTH) -> list[str]:
-    """A formula in pieces that fit the line, cut before signs and product dots outside all brackets."""
-    pieces, current = [], ""
-    for token in _top_level(latex):
-        if current and visible_length(current + token) > width:
-            pieces.append(current)
-            current = token
-        else:
-            current += token
-    return [*pieces, current]
-
-
-def _top_level(latex: str) -> list[str]:
-    tokens, depth, current, position = [], 0, "", 0
+def visible_length(latex: str) -> float:
+    """About how wide a formula is, in characters; a fraction is as wide as its wider half, a matrix as its rows."""
+    width, position = 0.0, 0
     while position < len(latex):
+        rest = latex[position:]
+        if rest.startswith("\\begin{"):
+            end = _closing(latex, position)
+            width += _environment_width(latex[position:end])
+            position = end
+        elif rest.startswith("\\frac{"):
+            above_end = _brace_end(latex, position + 5)
+            below_end = _brace_end(latex, above_end)
+            above, below = latex[position + 6 : above_end - 1], latex[above_end + 1 : below_end - 1]
+            width += max(visible_length(above), visible_length(below)) + 0.5
+            position = below_end
+        elif rest[0] in "_^" and rest[1:2] == "{":
+            end = _brace_end(latex, position + 1)
+            width += 0.7 * visible_length(latex[position + 2 : end - 1])
+            position = end
+        elif command := re.match(r"\\([a-zA-Z]+|.)", rest):
+            width += _COMMANDS.get(command.group(1), 1.0)
+            position += len(command.group(0))
+        else:
+            width += 0.0 if rest[0] in "{} &" else 1.8 if rest[0] in "+-=" else 1.0
+            position += 1
+    return width
+
+
+_COMMANDS = {
+    "left": 0, "right": 0, "mathit": 0, "mathrm": 0, "mathbf": 0, "boldsymbol": 0, "text": 0, "remark": 0, ",": 0.3,
+    ";": 0.5, "quad": 2, "cdot": 1.5, "approx": 2.2, "leftarrow": 2.8, "log": 3, "tanh": 4, "sinh": 4, "cosh": 4,
+    "max": 3, "min": 3, "sin": 3, "cos": 3, "sum": 2, "cdots": 2,
+}  # fmt: skip
+
+
+def _brace_end(latex: str, opening: int) -> int:
+    """The place after the brace that closes the one at ``opening``."""
+    depth = 0
+    for position in range(opening, len(latex)):
+        if latex[position] in "{}" and latex[position - 1] != "\\":
+            depth += 1 if latex[position] == "{" else -1
+            if depth == 0:
+                return position + 1
+    return len(latex)
+
+
+def _closing(latex: str, opening: int) -> int:
+    """The place after the ``\\end{…}`` that closes the environment at ``opening``."""
+    depth, position = 0, opening
+    for mark in re.finditer(r"\\(begin|end)\{[a-z]+\}", latex[opening:]):
+        depth += 1 if mark.group(1) == "begin" else -1
+        position = opening + mark.end()
+        if depth == 0:
+            break
+    return position
+
+
+def _environment_width(latex: str) -> float:
+    """The sum of the widest cells of the columns, and the space between them."""
+    inside = re.sub(r"^\\begin\{[a-z]+\}|\\end\{[a-z]+\}$", "", latex)
+    table = [[visible_length(cell) for cell in line.split("&")] for line in inside.split("\\\\")]
+    columns = max(len(line) for line in table)
+    widths = [max((line[n] for line in table if n < len(line)), default=0.0) for n in range(columns)]
+    return sum(widths) + 2 * columns + 1
+
+
+def broken(latex: str, width: float = WIDTH) -> list[str]:
+    """A formula in pieces that fit the line, cut before signs or, in long products, before product dots."""
+    pieces = [""]
+    for term in _split(latex, (" + ", " - ")):
+        if visible_length(pieces[-1] + term) <= width:
+            pieces[-1] += term
+            continue
+        for factor in _split(term, (" \\cdot ",)) if visible_length(term) > width else [term]:
+            if pieces[-1].strip() and visible_length(pieces[-1] + factor) > width:
+                pieces.append("")
+            pieces[-1] += factor
+    return [p.strip() for p in pieces]
+
+
+def _split(latex: str, marks: tuple[str, ...]) -> list[str]:
+    """A formula cut before each of the marks that stands outside all brackets."""
+    parts, depth, position, start = [], 0, 0, 0
+    while position < len(latex):
+        if latex.startswith("\\begin{", position):
+            position = _closing(latex, position)
+            continue
         character = latex[position]
-        if latex.startswith(("\\left", "\\begin"), position) and not latex.startswith("\\leftarrow", position):
-            depth += 1
-        elif latex.startswith(("\\right", "\\end"), position) and not latex.startswith("\\rightarrow", position):
-            depth -= 1
-        elif character in "{(" and latex[position - 1 : position] != "\\":
-            depth += 1
-        elif character in "})" and latex[position - 1 : position] != "\\":
-            depth -= 1
-        if depth == 0 and latex.startswith((" + ", " - ", " \\cdot "), position) and current.strip():
-            tokens.append(current)
-            current = ""
-        current += character
+        if character in "{}()" and latex[position - 1 : position] != "\\":
+            depth += 1 if character in "{(" else -1
+        elif bracket := re.match(r"\\(left|right)(?![a-z])", latex[position:]):
+            depth += 1 if bracket.group(1) == "left" else -1
+            position += len(bracket.group(0)) + 1
+            continue
+        if depth == 0 and position > start and latex.startswith(marks, position) and latex[start:position].strip():
+            parts.append(latex[start:position])
+            start = position
         position += 1
-    return [*tokens, current]
+    return [*parts, latex[start:]]

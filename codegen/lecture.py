@@ -12,7 +12,7 @@ from codegen.numbering import equation_numbers
 from derive.derivation import Derivation
 from derive.expressions import Access
 from derive.network import Equation
-from derive.scalars import adjoint, is_small
+from derive.scalars import adjoint
 
 
 class Lecture:
@@ -24,7 +24,7 @@ class Lecture:
         self.notation = Notation(self.network, self.sweep)
         self.writer = Latex(self.notation, equations_of(derivation))
         self.matrix = MatrixWriter(self.writer)
-        self.small = is_small(self.network)
+        self.small = bool(derivation.lines)
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
         self.orders = self._orders() if self.small else {}
         self.loss = self.writer.access(Access(self.network.loss))

@@ -33,7 +33,7 @@ class PlainText:
     """Equations on one line each, in the notation of the notes: ``z1[i] = Σ_j W1[i,j] x[j] + b1[i]``."""
 
     def __init__(self, network: Network, sweep: Sweep) -> None:
-        equations = {eq.lhs.tensor: eq for eq in flatten((*network.equations, *sweep.equations))}
+        equations = {eq.lhs.tensor: eq for eq in flatten((*network.equations, *sweep.equations, *sweep.absorbed))}
         self.loss = network.loss
         self.writer = Text(Notation(network, sweep), equations)
 

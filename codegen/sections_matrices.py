@@ -7,6 +7,7 @@ from functools import partial
 import sympy
 
 from codegen.document import Row, Section
+from codegen.layout import WIDTH, visible_length
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix, factored, grid
 from derive.network import Scan
@@ -46,8 +47,10 @@ def element_matrices(lecture: Lecture) -> list[list[Row]]:
         )
         rows = [Row(new, f"{old} - {rate}\\, {product}", relation=lecture.new("")[1])] if product else []
         left = "" if rows else new
-        rows.append(Row(left, f"{old} - {bmatrix(changes)}", relation="=" if rows else lecture.new("")[1]))
-        blocks.append(rows)
+        if visible_length(bmatrix(changes)) <= WIDTH - visible_length(new):
+            rows.append(Row(left, f"{old} - {bmatrix(changes)}", relation="=" if rows else lecture.new("")[1]))
+        if rows:
+            blocks.append(rows)
     return blocks
 
 

@@ -11,7 +11,6 @@ from codegen.notation import Notation
 from derive.derivation import Derivation
 from derive.expressions import Access
 from derive.network import Equation, Network, Scan
-from derive.scalars import is_small
 
 MAX_WEIGHTS = 12  # listed one by one
 
@@ -65,7 +64,7 @@ def _updates(derivation: Derivation, writer: Text) -> Table:
     """The update of every weight of a small network, of every weight array of a large one."""
     network = derivation.network
     table = Table.grid(padding=(0, 1))
-    weights = [e for w in network.weights for e in w.elements()] if is_small(network) else []
+    weights = [e for w in network.weights for e in w.elements()] if derivation.lines else []
     if 0 < len(weights) <= MAX_WEIGHTS:
         for weight in weights:
             _add_update(table, network, writer, weight, writer.line(derivation.scalars.gradient(weight)))

@@ -10,7 +10,7 @@ from derive.gradient import Sweep, sweep
 from derive.network import Network
 from derive.numbers import WorkedNumbers, work
 from derive.proof import Proof, prove
-from derive.scalars import Scalars, is_small
+from derive.scalars import Scalars, is_short, is_small
 from derive.steps import ElementDerivation, all_steps
 
 
@@ -39,5 +39,5 @@ def derive(network: Network) -> Derivation:
     """
     swept = sweep(network)
     scalars = Scalars(network, swept)
-    lines = dict(all_steps(scalars)) if is_small(network) else {}
+    lines = dict(all_steps(scalars)) if is_small(network) and is_short(scalars) else {}
     return Derivation(network, swept, scalars, prove(network, swept, scalars, lines), work(network, swept), lines)

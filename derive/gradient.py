@@ -68,10 +68,14 @@ class Adjoint:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The derivatives of the loss: one :class:`Adjoint` a tensor, and the equations that compute them in order."""
+    """The derivatives of the loss: one :class:`Adjoint` a tensor, and the equations that compute them in order.
+
+    ``absorbed`` are anonymous sums that closed forms mention and that became whole right sides in ``equations``.
+    """
 
     adjoints: Mapping[str, Adjoint]
     equations: tuple[Equation | Scan, ...]
+    absorbed: tuple[Equation, ...]
     tensors: Mapping[str, Tensor]
     weights: frozenset[str]
 
@@ -91,6 +95,7 @@ class _State:
     adjoints: dict[str, Adjoint] = field(default_factory=dict)
     program: Program = field(default_factory=list)
     sums: int = 0
+    absorbed: list[Equation] = field(default_factory=list)
 
 
 def sweep(network: Network) -> Sweep:
@@ -108,7 +113,7 @@ def sweep(network: Network) -> Sweep:
         _finish_adjoint(state, weight.name, None, state.program)
     program = _without_dead(state.program, [adjoint_name(w.name) for w in network.weights])
     weights = frozenset(w.name for w in network.weights)
-    return Sweep(state.adjoints, tuple(program), state.tensors, weights)
+    return Sweep(state.adjoints, tuple(program), tuple(state.absorbed), state.tensors, weights)
 
 
 def _wanted(network: Network) -> set[str]:
@@ -250,6 +255,7 @@ def _absorb(state: _State, eq: Equation, program: Program) -> Equation:
             if sum(eq.body.tensor in {a.tensor for a in o.reads} for o in program if isinstance(o, Equation)):
                 return eq
             del program[n]
+            state.absorbed.append(other)
             return replace(eq, body=other.body, reduce=other.reduce, ranges={**other.ranges, **eq.ranges})
     return eq
 

@@ -122,6 +122,15 @@ class Scalars:
         return count(element)
 
 
+def is_short(scalars: Scalars, limit: int = 16) -> bool:
+    """Whether every value and every derivative of a network can be written on a line or two."""
+    network = scalars.network
+    defined = [e for t in network.tensors.values() if t.role == "value" and not t.anonymous for e in t.elements()]
+    weights = [e for w in network.weights for e in w.elements()]
+    forms = [scalars.definition(e) for e in defined] + [scalars.gradient(w) for w in weights]
+    return all(form is None or sum(form.count(a) for a in form.atoms(Access)) <= limit for form in forms)
+
+
 def adjoint(element: Access) -> Access:
     """∂L/∂element as an access."""
     return Access(adjoint_name(element.tensor), *element.indices)
@@ -133,5 +142,5 @@ def is_small(network: Network, limit: int = 40) -> bool:
 
 
 def _flatten(network: Network, sweep: Sweep) -> Iterator[Equation]:
-    for step in (*network.equations, *sweep.equations):
+    for step in (*network.equations, *sweep.equations, *sweep.absorbed):
         yield from [step] if isinstance(step, Equation) else step.equations

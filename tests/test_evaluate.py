@@ -70,7 +70,7 @@ def test_a_complex_step_goes_through_every_function(function: Callable) -> None:
     body = function(X + 2)
     found = compile_scalar(body)({}, {"x": {(): context.mpc("0.3", step)}}).imag / step
     symbol = sympy.Symbol("s", positive=True)
-    assert abs(found - number(function(symbol + 2).diff(symbol).subs(symbol, sympy.Rational(3, 10)))) < 1e-45
+    assert abs(found - number(function(symbol + 2).diff(symbol).subs(symbol, sympy.Rational(3, 10)))) < 1e-35
 
 
 def test_what_has_no_arithmetic_is_an_error() -> None:
@@ -167,9 +167,7 @@ def test_arrays_that_start_at_zero() -> None:
 
 
 def test_constants_take_part_in_the_forward_pass() -> None:
-    network = network_of(
-        "input x[2]\nconstant c = 0.35, k[2] = [1, 2]\n".split(", k")[0] + "\nweight w\nloss L = w * c * sum(x)"
-    )
+    network = network_of("input x[2]\nconstant c = 0.35\nweight w\nloss L = w * c * sum(x)")
     values = forward(network, {"x": {(1,): context.mpf(2), (2,): context.mpf(3)}, "w": {(): context.mpf(10)}})
     assert values["L"][()] == context.mpf("17.5")
 

@@ -279,6 +279,11 @@ def test_all_statements_in_any_order() -> None:
     assert network("\n".join(equations_first)).flat_equations == network(TWO_TWO_ONE).flat_equations
 
 
+@pytest.mark.parametrize("loss", ["w[n]", "sum(i: w[i]) / n", "sum(i: w[n + 1 - i])"])
+def test_a_size_in_a_formula_is_used(loss: str) -> None:
+    assert network(f"size n = 3\nweight w[3]\nloss {loss}").weights
+
+
 def test_the_loss_has_a_name_of_its_own() -> None:
     assert network("weight w\nloss w^2").loss == "L"
     assert network("weight L\nloss L^2").loss == "Loss"

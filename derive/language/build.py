@@ -168,9 +168,13 @@ class Builder:
             case syntax.Number() if node.value.denominator == 1 and node.value >= 1 and not node.decimal:
                 return int(node.value)
             case syntax.Name() if node.id in self.sizes:
-                self.used.add(node.id)
-                return self.sizes[node.id]
+                return self.size(node.id)
         return None
+
+    def size(self, name: str) -> int:
+        """The value of a declared size, which counts as a use of it."""
+        self.used.add(name)
+        return self.sizes[name]
 
     # names
 

@@ -80,7 +80,7 @@ class Lowering:
         if node.id in scope.bound:
             return Value.scalar(scope.bound[node.id], node.span)
         if node.id in builder.sizes:
-            return Value.scalar(sympy.Integer(builder.sizes[node.id]), node.span)
+            return Value.scalar(sympy.Integer(builder.size(node.id)), node.span)
         raise builder.unknown(node, {*scope.parameters, *scope.bound})
 
     def element(self, node: syntax.Element) -> Value:
@@ -126,7 +126,7 @@ class Lowering:
             case syntax.Name() if node.id in self.scope.bound:
                 return self.scope.bound[node.id]
             case syntax.Name() if node.id in self.builder.sizes:
-                return sympy.Integer(self.builder.sizes[node.id])
+                return sympy.Integer(self.builder.size(node.id))
             case syntax.Name():
                 hint = did_you_mean(node.id, {*self.scope.bound, *self.builder.sizes})
                 raise SpecError(

@@ -9,6 +9,7 @@ from derive.language import syntax
 from derive.network import Numbers, Tensor
 
 MAX_ELEMENTS = 100_000_000  # of one tensor
+MAX_FILLED = 1_000_000  # elements that get one number each
 
 
 def rational(number: syntax.Number) -> sympy.Rational:
@@ -16,8 +17,8 @@ def rational(number: syntax.Number) -> sympy.Rational:
 
 
 def fill(shape: tuple[int, ...], value: sympy.Rational) -> Numbers:
-    """An array of one value."""
-    return value if not shape else [fill(shape[1:], value) for _ in range(shape[0])]
+    """An array of one value; its rows are one list, which nobody changes."""
+    return value if not shape else [fill(shape[1:], value)] * shape[0]
 
 
 def nested(values: syntax.Values) -> Numbers:
@@ -28,11 +29,9 @@ def nested(values: syntax.Values) -> Numbers:
 
 
 def shape_of(values: syntax.Values) -> tuple[int, ...]:
-    """The shape of a nested list; raises where rows have different lengths."""
+    """The shape of a nested list, which the grammar never leaves empty; raises where rows have different lengths."""
     if isinstance(values.items, syntax.Number):
         return ()
-    if not values.items:
-        raise SpecError("an empty list", values.span, "", "write numbers: [1, 2]")
     shapes = [shape_of(v) for v in values.items]
     for item, shape in zip(values.items, shapes, strict=True):
         if shape != shapes[0]:
@@ -53,6 +52,10 @@ def array(values: syntax.Values, tensor: Tensor, broadcast: bool = False) -> Num
     if shape == tensor.shape:
         return nested(values)
     if not shape and broadcast:
+        if tensor.size > MAX_FILLED:
+            label = f"{tensor.name} has {tensor.size:,} elements"
+            help = f"numbers are for at most {MAX_FILLED:,} elements; the trainer draws its own first weights"
+            raise SpecError("too many numbers", values.span, label, help)
         return fill(tensor.shape, flat(values)[0])
     numbers = flat(values)
     if len(shape) <= 1 and len(numbers) == tensor.size:
