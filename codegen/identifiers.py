@@ -17,7 +17,7 @@ KERNEL_WORDS = frozenset(
     "forward losses backward allocate".split()
 )
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))
-_SPELLED = {"∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_"}
+_SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_"}
 
 
 def spell(name: str) -> str:

@@ -70,6 +70,12 @@ class Lecture:
                 fresh[symbol] = left
         return rows
 
+    def place(self, access: Access) -> str:
+        """What stands below in a derivative: an element, or in brackets the sum that has no name."""
+        if self.notation.tensors[access.tensor].anonymous:
+            return self.writer.brackets(self.writer.line(access))
+        return self.writer.access(access)
+
     def delta(self, name: str) -> str:
         return self.writer.access(adjoint(self.generic(name)))
 

@@ -95,7 +95,7 @@ class Notation:
             elif all(layers.get(x, "").isdigit() for x in deltas if self.tensors[x].shape) and _digits(d):
                 found[d] = Name("\\delta", f"({_digits(d)})", "", f"δ{_digits(d)}")
             else:
-                name = self.names[d]
+                name = self.names.get(d) or Name("\\Sigma", "", d.strip("Σ"), d)
                 upper = (
                     name.base
                     + (f"^{{{name.upper}}}" if name.upper else "")

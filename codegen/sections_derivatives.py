@@ -62,7 +62,7 @@ def backward(lecture: Lecture) -> Section:
     deltas = lecture.sweep.deltas
     if deltas:
         names = ", ".join(
-            f"${lecture.delta(d)} = \\partial {lecture.loss} / \\partial {lecture.writer.access(lecture.generic(d))}$"
+            f"${lecture.delta(d)} = \\partial {lecture.loss} / \\partial {lecture.place(lecture.generic(d))}$"
             for d in deltas
         )
         section.say(
@@ -78,7 +78,7 @@ def backward(lecture: Lecture) -> Section:
 def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     found = lecture.sweep.adjoints[name]
     element = lecture.generic(name)
-    left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.writer.access(element)}}}"
+    left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.place(element)}}}"
     if name in lecture.sweep.deltas:
         left = f"{lecture.delta(name)} = {left}"
     equations = [
@@ -116,7 +116,7 @@ def every_weight(lecture: Lecture) -> Section:
 
 
 def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str) -> None:
-    element = lecture.writer.access(derived.element)
+    element = lecture.place(derived.element)
     section.say(f"\\step{{${name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}$}}")
     left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {element}}}"
     rows = []

@@ -53,7 +53,9 @@ def number(value: sympy.Expr | float) -> Number:
     """A SymPy number in working precision."""
     if isinstance(value, sympy.Rational):
         return context.mpf(value.p) / value.q
-    return context.mpf(sympy.sympify(value).evalf(DIGITS + 10)._mpf_)
+    if isinstance(value, (int, float)):
+        return context.mpf(value)
+    return context.mpf(value.evalf(DIGITS + 10)._mpf_)
 
 
 @lru_cache(maxsize=8192)  # equations are carried out many times in a proof

@@ -106,7 +106,8 @@ def sweep(network: Network) -> Sweep:
         if isinstance(step, Scan):
             _sweep_scan(state, step)
         elif step.lhs.tensor in state.wanted:
-            _finish_adjoint(state, step.lhs.tensor, step, state.program)
+            if step.lhs.tensor not in state.adjoints:  # the state before a recurrence has its derivative from there
+                _finish_adjoint(state, step.lhs.tensor, step, state.program)
             for contribution in _contributions(state, step, state.program):
                 state.contributions.setdefault(contribution.access.tensor, []).append(contribution)
     for weight in network.weights:
@@ -154,9 +155,15 @@ def _contributions(
         over = tuple(s for s in (*eq.free, *eq.reduce) if s not in _indices_of(access))
         place = program if after is None or access.tensor in inside else after
         total, rules = _summed(state, eq, product.expression, over, place)
-        rules = tuple(dict.fromkeys((*tidied.rules, *product.rules, *rules)))
+        rules = tuple(dict.fromkeys((*_inherited(state, eq.lhs), *tidied.rules, *product.rules, *rules)))
         found.append(Contribution(eq, access, upstream, raw, tidied, over, total, rules))
     return found
+
+
+def _inherited(state: _State, lhs: Access) -> tuple[str, ...]:
+    """The rules behind a derivative that is written out where it is used."""
+    adjoint = state.adjoints.get(lhs.tensor)
+    return () if adjoint is None or adjoint.named else adjoint.rules
 
 
 def _indices_of(access: Access) -> set[Index]:
@@ -195,7 +202,7 @@ def _summed(
 def _new_sum(state: _State, eq: Equation, program: Program) -> Access:
     """Add an equation for an anonymous sum and return the access to it."""
     state.sums += 1
-    lhs = Access(f"∂Σ{state.sums}", *eq.lhs.indices)
+    lhs = Access(f"Σ∂{state.sums}", *eq.lhs.indices)
     used = {*eq.free, *eq.reduce}
     ranges = {s: r for s, r in eq.ranges.items() if s in used}
     shape = tuple(ranges[s][1] - ranges[s][0] + 1 for s in eq.free)
@@ -224,7 +231,7 @@ def _finish_adjoint(state: _State, tensor: str, own: Equation | None, program: P
     rules = tuple(dict.fromkeys([*(r for c in contributions for r in c.rules), *total.rules]))
     readers = len(_readers(state, own)) if own is not None else 2
     short = sympy.count_ops(total.expression) <= INLINE_LIMIT
-    inline = own is not None and (is_monomial(total.expression) or (readers <= 1 and short))
+    inline = own is not None and (is_monomial(total.expression) or ((readers <= 1 or shape.anonymous) and short))
     closed = total.expression
     if not inline:
         state.tensors[name] = replace(shape, name=name, role="adjoint", anonymous=False, bias=False)

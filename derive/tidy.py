@@ -85,7 +85,16 @@ def solve_for(kernel: sympy.Expr, body: sympy.Expr, value: sympy.Expr) -> sympy.
     slope = equation.coeff(k, 1)
     if slope.has(k) or equation.coeff(k, 2) != 0 or slope == 0 or (equation - slope * k).expand().has(k):
         return None
-    return (-(equation - slope * k).expand() / slope).xreplace({y: value})
+    solution = -(equation - slope * k).expand() / slope
+    if any(_may_cancel(s) for s in solution.atoms(sympy.Add)):
+        return None
+    return solution.xreplace({y: value})
+
+
+def _may_cancel(total: sympy.Add) -> bool:
+    """Whether a sum may lose digits that the function value had: only 1 − y and the like are let through."""
+    rest = total - sympy.Symbol("value", real=True) * total.coeff(sympy.Symbol("value", real=True))
+    return not rest.is_number or abs(rest) > 2
 
 
 def denominators(expression: sympy.Expr) -> set[sympy.Expr]:

@@ -6,8 +6,11 @@ mathematics, not from the equations of ``derive``; it is the independent side of
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -617,3 +620,167 @@ CASES: dict[str, Case] = {
         _scalar_layers,
     ),
 }
+
+
+# Reading LaTeX numbers ----------------------------------------------------------------------------------------
+
+
+class Unreadable(ValueError):
+    """A formula holds something besides numbers."""
+
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<command>\\(?:[A-Za-z]+|.))|(?P<sign>[-+*/^_(){}\[\]<>=,&|])|(?P<letter>[A-Za-z]))"
+)
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "\\log": math.log,
+    "\\tanh": math.tanh,
+    "\\sinh": math.sinh,
+    "\\cosh": math.cosh,
+    "\\sin": math.sin,
+    "\\cos": math.cos,
+    "\\max": max,
+    "\\min": min,
+    "\\sigma": lambda z: 0.5 * (1 + math.tanh(z / 2)),
+    "erf": math.erf,
+    "ReLU": lambda z: max(z, Fraction(0)),
+    "sgn": lambda z: Fraction((z > 0) - (z < 0)),
+    "softplus": lambda z: math.log1p(math.exp(z)),
+}
+
+
+def read_latex(text: str) -> Fraction | float:
+    """The value of a LaTeX formula that holds numbers alone, a Fraction where no function is in it.
+
+    Raises :class:`Unreadable` where anything but numbers stands in it.
+    """
+    text = re.sub(r"\\(?:left|right|[,;:!]|quad)(?![A-Za-z])", " ", text).replace("\\mathrm{", "\\mathrm {")
+    tokens, position = [], 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise Unreadable(text)
+        tokens.append(match.group().strip())
+        position = match.end()
+    reader = _LatexReader(tokens)
+    value = reader.sum()
+    if reader.here:
+        raise Unreadable(f"{reader.here} in {text}")
+    return value
+
+
+class _LatexReader:
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens, self.place = tokens, 0
+
+    @property
+    def here(self) -> str:
+        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+
+    def take(self, expected: str = "") -> str:
+        token = self.here
+        if not token or (expected and token != expected):
+            raise Unreadable(f"{token!r} in the place of {expected!r}: {' '.join(self.tokens)}")
+        self.place += 1
+        return token
+
+    def sum(self) -> Fraction | float:
+        negative = self.here == "-"
+        if self.here in ("-", "+"):
+            self.take()
+        total = -self.product() if negative else self.product()
+        while self.here in ("-", "+"):
+            sign = self.take()
+            term = self.product()
+            total = total + term if sign == "+" else total - term
+        return total
+
+    def product(self) -> Fraction | float:
+        value = self.power()
+        while self.here and self.here not in (")", "}", "]", "-", "+", "=", ">", ",", "&", "|", "\\end", "\\\\"):
+            if self.here == "\\cdot":
+                self.take()
+            value = value * self.power()
+        return value
+
+    def power(self) -> Fraction | float:
+        value = self.atom()
+        if self.here == "^":
+            value = value ** self.exponent()
+        return value
+
+    def exponent(self) -> Any:
+        self.take("^")
+        if self.here != "{":
+            return int(self.take())
+        exponent = self.group()
+        return int(exponent) if exponent == int(exponent) else float(exponent)
+
+    def group(self) -> Fraction | float:
+        self.take("{")
+        value = self.sum()
+        self.take("}")
+        return value
+
+    def atom(self) -> Fraction | float:
+        token = self.take()
+        if re.fullmatch(r"\d+(\.\d+)?", token):
+            return Fraction(token)
+        match token:
+            case "(":
+                value = self.sum()
+                self.take(")")
+                return value
+            case "|":
+                value = abs(self.sum())
+                self.take("|")
+                return value
+            case "\\frac":
+                return self.group() / self.group()
+            case "\\sqrt":
+                return math.sqrt(self.group())
+            case "[":
+                return self.condition("]")
+            case "e":
+                self.take("^")
+                return math.exp(self.group())
+            case "\\begin":
+                return self.cases()
+        if token == "\\mathrm":
+            self.take("{")
+            token = ""
+            while self.here != "}":
+                token += self.take()
+            self.take("}")
+        if token not in _FUNCTIONS:
+            raise Unreadable(token)
+        exponent = self.exponent() if self.here == "^" else 1
+        self.take("(")
+        arguments = [self.sum()]
+        while self.here == ",":
+            self.take()
+            arguments.append(self.sum())
+        self.take(")")
+        return _FUNCTIONS[token](*arguments) ** exponent
+
+    def condition(self, end: str) -> Fraction:
+        left, sign, right = self.sum(), self.take(), self.sum()
+        if end:
+            self.take(end)
+        if sign not in ("=", ">"):
+            raise Unreadable(sign)
+        return Fraction(left == right if sign == "=" else left > right)
+
+    def cases(self) -> Fraction | float:
+        for expected in "{cases}":
+            self.take(expected)
+        positive = self.sum()
+        self.take("&")
+        holds = self.condition("")
+        self.take("\\\\")
+        otherwise = self.sum()
+        while self.here and self.here != "\\end":
+            self.take()
+        for expected in ("\\end", *"{cases}"):
+            self.take(expected)
+        return positive if holds else otherwise

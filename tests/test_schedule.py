@@ -71,7 +71,7 @@ def test_large_products_are_found_in_the_equations():
         for n in k
         if isinstance(n, Product)
     ]
-    assert [p[0] for p in products] == ["Σ1", "Σ2", "∂Σ1", "∂W1", "∂W2"]
+    assert [p[0] for p in products] == ["Σ1", "Σ2", "Σ∂1", "∂W1", "∂W2"]
     assert products[0] == ("Σ1", "x", "W1")
     assert products[3] == ("∂W1", "∂z1", "x")
 

@@ -78,6 +78,8 @@ def reshape(numbers: list[sympy.Rational], shape: tuple[int, ...]) -> Numbers:
 
 
 def decimals(specification: syntax.Specification) -> frozenset[sympy.Rational]:
-    """The numbers that are written with a decimal point: notes print them as they stand."""
-    literals = (node for node in syntax.walk(specification.statements) if isinstance(node, syntax.Number))
+    """The numbers that formulas have with a decimal point: notes print them as they stand."""
+    kinds = (syntax.Equation, syntax.Loss, syntax.Define)
+    formulas = tuple(s for s in specification.statements if isinstance(s, kinds))
+    literals = (node for node in syntax.walk(formulas) if isinstance(node, syntax.Number))
     return frozenset(rational(number) for number in literals if number.decimal)
