@@ -91,7 +91,8 @@ def main() -> None:
         a, b = compare(one, other)
         print(f"{name:44} {a / b:8.2f} {limit or '':>8} {a:8.3f} / {b:.3f}")
     start, bare = compare(process("-m", "derive", "--help"), process("-c", "pass"))
-    print(f"{'derive --help, seconds over python -c pass':44} {start - bare:8.3f} {'2x + 0.1':>8} {start:8.3f} / {bare:.3f}")
+    name = "derive --help, seconds over python -c pass"
+    print(f"{name:44} {start - bare:8.3f} {'2x + 0.1':>8} {start:8.3f} / {bare:.3f}")
     narrow, wide = sweep(network(8, 8, 8)), sweep(network(8000, 8000, 8000))
     print(f"equations at width 8 and 8000: {len(narrow.equations)} and {len(wide.equations)}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy
 
 from codegen.notation import GREEK_LETTERS, Notation, name_of
@@ -165,16 +167,23 @@ class Code(Text):
         return f"sqrt({inside})"
 
 
-def formula_latex(derivation: Derivation, weight: Access) -> str:
-    """∂loss/∂weight in named quantities, LaTeX."""
-    notation = Notation(derivation.network, derivation.sweep)
-    return Latex(notation, equations_of(derivation)).line(derivation.scalars.gradient(weight))
+class Formulas:
+    """Derivatives for programs: every formula as a line of code and in LaTeX."""
 
+    def __init__(self, derivation: Derivation) -> None:
+        notation, equations = Notation(derivation.network, derivation.sweep), equations_of(derivation)
+        self.scalars = derivation.scalars
+        self.writers: tuple[Writer, Writer] = (Code(notation, equations), Latex(notation, equations))
 
-def formula_text(derivation: Derivation, weight: Access) -> str:
-    """∂loss/∂weight in named quantities, as a line of code."""
-    notation = Notation(derivation.network, derivation.sweep)
-    return Code(notation, equations_of(derivation)).line(derivation.scalars.gradient(weight))
+    def of_weight(self, weight: Access) -> dict[str, str]:
+        """∂loss/∂weight in named quantities."""
+        code, latex = (w.line(self.scalars.gradient(weight)) for w in self.writers)
+        return {"formula": code, "latex": latex}
+
+    def of_equations(self, equations: Iterable[Equation]) -> dict[str, str]:
+        """The right sides of equations in indices, separated by semicolons."""
+        code, latex = ("; ".join(w.equation(eq) for eq in equations) for w in self.writers)
+        return {"formula": code, "latex": latex}
 
 
 def _touching_numbers(left: str, right: str) -> bool:
@@ -186,4 +195,4 @@ def _touching_numbers(left: str, right: str) -> bool:
     )
 
 
-__all__ = ["Code", "Latex", "Notation", "Text", "equations_of", "formula_latex", "formula_text"]
+__all__ = ["Code", "Formulas", "Latex", "Notation", "Text", "equations_of"]

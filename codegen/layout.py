@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from derive.evaluate import Number, context
 
 DECIMALS = 6
-WIDTH = 72.0  # characters of a display line; about the text width at 11 pt
+WIDTH = 70.0  # characters of a display line; about the text width at 11 pt
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",

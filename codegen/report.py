@@ -12,8 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codegen import latex
-from codegen.notation import Notation
+from codegen.latex import Formulas
 from codegen.numbering import flatten
 from codegen.outputs import MARKER
 from derive.derivation import Derivation
@@ -85,17 +84,17 @@ def _values(network: Network, values: Values) -> dict[str, Json]:
 
 
 def _weights(derivation: Derivation) -> Iterator[dict[str, Json]]:
-    network = derivation.network
+    network, formulas = derivation.network, Formulas(derivation)
     initial = {n: array(v, network.tensors[n]) for n, v in network.initial.items()}
     if sum(t.size for t in network.weights) > MAX_LISTED:
         for tensor in network.weights:
-            yield _weight_array(derivation, initial, tensor)
+            yield _weight_array(derivation, formulas, initial, tensor)
         return
     for element, name in element_names(network.weights, network.notation).items():
-        yield _weight(derivation, initial, element, name)
+        yield _weight(derivation, formulas, initial, element, name)
 
 
-def _weight(derivation: Derivation, initial: Values, element: Access, name: str) -> dict[str, Json]:
+def _weight(derivation: Derivation, formulas: Formulas, initial: Values, element: Access, name: str) -> dict[str, Json]:
     """One single weight."""
     numbers = derivation.numbers
     return {
@@ -105,12 +104,11 @@ def _weight(derivation: Derivation, initial: Values, element: Access, name: str)
         "value": _number(at(initial, element)) if element.tensor in initial else None,
         "gradient": _number(at(numbers.gradient, element)) if numbers else None,
         "updated": _number(at(numbers.updated, element)) if numbers else None,
-        "formula": latex.formula_text(derivation, element),
-        "latex": latex.formula_latex(derivation, element),
+        **formulas.of_weight(element),
     }
 
 
-def _weight_array(derivation: Derivation, initial: Values, tensor: Tensor) -> dict[str, Json]:
+def _weight_array(derivation: Derivation, formulas: Formulas, initial: Values, tensor: Tensor) -> dict[str, Json]:
     """A whole weight array: what :func:`_weight` tells of one element, in indices for all of them.
 
     A weight that several equations use at different places has the formula of each, separated by semicolons.
@@ -118,8 +116,6 @@ def _weight_array(derivation: Derivation, initial: Values, tensor: Tensor) -> di
     numbers = derivation.numbers
     gradient = adjoint_name(tensor.name)
     equations = [eq for eq in flatten(derivation.sweep.equations) if eq.lhs.tensor == gradient]
-    notation, known = Notation(derivation.network, derivation.sweep), latex.equations_of(derivation)
-    text, tex = latex.Code(notation, known), latex.Latex(notation, known)
     return {
         "name": tensor.name,
         "array": tensor.name,
@@ -127,8 +123,7 @@ def _weight_array(derivation: Derivation, initial: Values, tensor: Tensor) -> di
         "value": _array(initial, tensor),
         "gradient": _array(numbers.gradient if numbers else {}, tensor),
         "updated": _array(numbers.updated if numbers else {}, tensor),
-        "formula": "; ".join(map(text.equation, equations)),
-        "latex": "; ".join(map(tex.equation, equations)),
+        **formulas.of_equations(equations),
     }
 
 

@@ -158,7 +158,8 @@ class Stepwise:
         """The right side that stands for ``above``: its definition, or for the last factor inputs and weights."""
         definition = self.scalars.definition(above)
         assert definition is not None
-        if last and above != self.loss:
+        values = [a for a in accesses(definition) if self.scalars.definition(a) is not None]
+        if last and above != self.loss and not any(self.scalars.expanded(v).has(below) for v in values):
             expanded = self.scalars.expand(definition)
             if not expanded.atoms(sympy.Function) and sympy.count_ops(expanded) <= MAX_OPERATIONS:
                 return expanded

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import scipy.special
 
-from codegen import minimax, vectormath
+from codegen import accuracy, minimax, vectormath
 from codegen.resources import template, template_folders
 
 PRECISIONS = [np.float32, np.float64]
-MODULE = vectormath.load()
+MODULE = accuracy.load()
 FUNCTIONS = ["exp", "expm1", "tanh", "sigmoid", "sinh", "cosh", "log", "log1p", "softplus", "sin", "cos", "erf"]
 NAN, INF = math.nan, math.inf
 
@@ -29,7 +29,7 @@ LIBRARY = {"sigmoid": scipy.special.expit, "softplus": lambda x: np.logaddexp(x,
 
 @cache
 def compiled(name):
-    return vectormath.kernel(getattr(MODULE, name))
+    return accuracy.kernel(getattr(MODULE, name))
 
 
 def evaluate(name, x):
@@ -52,14 +52,14 @@ def test_the_template_has_the_functions():
 @pytest.mark.parametrize("real", PRECISIONS)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_against_mpmath(name, real):
-    x = vectormath.points(name, real, 3000)
+    x = accuracy.points(name, real, 3000)
     near_zero = np.array([s * 10.0**-e for e in range(1, 30) for s in (1, -1)], real)
     switches = np.array(
         [s * b for b in (0.625, 1, 0.5, math.log(2) / 2, math.sqrt(2), math.sqrt(0.5)) for s in (1, -1)]
     )
     around = np.concatenate([np.nextafter(switches.astype(real), real(t)) for t in (-9, 9)])
-    x = np.concatenate([x, vectormath.domain(name, np.concatenate([near_zero, switches.astype(real), around]))])
-    error = vectormath.errors(name, x, evaluate(name, x))
+    x = np.concatenate([x, accuracy.domain(name, np.concatenate([near_zero, switches.astype(real), around]))])
+    error = accuracy.errors(name, x, evaluate(name, x))
     worst = error.argmax()
     assert error[worst] <= claimed_bound(name, real) <= 2, f"{name}({x[worst]!r})"
 
@@ -74,7 +74,7 @@ def test_single_precision_over_all_bit_patterns(name):
         rounded = exact.astype(np.float32)
         error = np.abs(y - exact) / np.spacing(np.abs(rounded))
     infinite = np.isinf(rounded) | np.isinf(y)
-    inside = np.isin(x, vectormath.domain(name, x))
+    inside = np.isin(x, accuracy.domain(name, x))
     if name in ("sin", "cos"):  # large arguments are not accurate, but bounded
         assert (np.abs(y[np.isfinite(x)]) <= 1.01).all()
         assert np.isnan(y[~np.isfinite(x)]).all()
