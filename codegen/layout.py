@@ -119,17 +119,19 @@ def _environment_width(latex: str) -> float:
     return sum(widths) + 2 * columns + 1
 
 
-def broken(latex: str, width: float = WIDTH) -> list[str]:
-    """A formula in pieces that fit the line, cut before signs or, in long products, before product dots."""
+_MARKS = ((" = ", " \\approx "), (" + ", " - "), (" \\cdot ", "\\, "))  # where to cut, the best places first
+
+
+def broken(latex: str, width: float = WIDTH, marks: tuple[tuple[str, ...], ...] = _MARKS) -> list[str]:
+    """A formula in pieces that fit the line, cut before relations, else before signs, else between factors."""
+    if visible_length(latex) <= width or not marks:
+        return [latex.strip()]
     pieces = [""]
-    for term in _split(latex, (" + ", " - ")):
-        if visible_length(pieces[-1] + term) <= width:
-            pieces[-1] += term
-            continue
-        for factor in _split(term, (" \\cdot ",)) if visible_length(term) > width else [term]:
-            if pieces[-1].strip() and visible_length(pieces[-1] + factor) > width:
-                pieces.append("")
-            pieces[-1] += factor
+    for part in _split(latex, marks[0]):
+        if pieces[-1].strip() and visible_length(pieces[-1] + part) > width:
+            pieces.append("")
+        first, *rest = broken(pieces[-1] + part, width, marks[1:])
+        pieces[-1:] = [first, *rest]
     return [p.strip() for p in pieces]
 
 

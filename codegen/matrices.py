@@ -59,7 +59,7 @@ class MatrixWriter:
             return self._product(e, row)
         if e.is_Pow and e.exp.is_Integer and e.exp > 0:
             mark = f"\\odot {e.exp}" if row in index_symbols(e) else str(e.exp)
-            return self._over(self.vector(e.base, row), lambda base: f"{self._wrap(base, e.base)}^{{{mark}}}")
+            return self._over(self.vector(e.base, row), lambda base: f"{self._raised(base, e.base)}^{{{mark}}}")
         if isinstance(e, Cases):
             positive = self.vector(e.args[0], row) if e.args[1:] == (1, 0) else None
             return self._over(positive, lambda inside: self.writer.iverson(f"{inside} > 0"))
@@ -134,6 +134,10 @@ class MatrixWriter:
     def _wrap(self, text: str, e: sympy.Expr) -> str:
         composed = e.is_Add or any(mark in text for mark in (" + ", " - ", "\\, ", "\\odot "))
         return self.writer.brackets(text) if composed else text
+
+    def _raised(self, text: str, base: sympy.Expr) -> str:
+        """A base under an exponent."""
+        return self.writer.brackets(text) if "^" in text else self._wrap(text, base)
 
     # gradients
 

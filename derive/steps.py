@@ -22,7 +22,7 @@ from derive.tidy import tidy
 MAX_PATHS = 6
 MAX_TERMS = 6  # of a sum that is differentiated; the others are dots
 DOTS = sympy.Symbol("⋯")
-MAX_OPERATIONS = 24  # of a definition that is put into a line down to inputs and weights
+MAX_SYMBOLS = 12  # of a definition that is put into a line down to inputs and weights
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,14 @@ class Stepwise:
         """The right side that stands for ``above``: its definition, or for the last factor inputs and weights."""
         definition = self.scalars.definition(above)
         assert definition is not None
+        if not last or above == self.loss or self.scalars.size(above) > MAX_SYMBOLS:
+            return definition
         values = [a for a in accesses(definition) if self.scalars.definition(a) is not None]
-        if last and above != self.loss and not any(self.scalars.expanded(v).has(below) for v in values):
-            expanded = self.scalars.expand(definition)
-            if not expanded.atoms(sympy.Function) and sympy.count_ops(expanded) <= MAX_OPERATIONS:
-                return expanded
-        return definition
+        expanded = self.scalars.expand(definition)
+        several_ways = any(self.scalars.expanded(v).has(below) for v in values)
+        if several_ways or expanded.atoms(sympy.Function):
+            return definition
+        return expanded
 
     def _differentiated(self, chain: tuple[Access, ...], is_delta: bool) -> Line:
         factors: list[Line] = [] if chain[0] == self.loss else [adjoint(chain[0])]

@@ -126,6 +126,17 @@ SPECS = {
     "attention": CASES["attention"].spec,
     "layer norm": CASES["layer norm"].spec,
     "maximum": CASES["maximum over an index"].spec,
+    "names with digits": """
+        network "Layers called h1 and h2"
+        input x1[2], x2
+        h1[2] = tanh(dense(x1))
+        h2[2] = sigmoid(dense(h1)) * x2
+        y_hat = linear(h2)
+        target y_1
+        loss L2 = 1/2 * (y_hat - y_1)^2
+        init W1 = 0.5, b1 = 0.25, W2 = [[1, -1], [0.5, 2]], b2 = 0, W3 = [[1, -0.5]]
+        sample x1 = [1, -2], x2 = 0.5, y_1 = 1
+    """,
     "long words": """
         network "Long words"
         input measurement[2]
@@ -525,7 +536,7 @@ def test_nothing_foreign_is_printed(name: str) -> None:
 
 # Every number -------------------------------------------------------------------------------------------------
 
-WORKED = [n for n in [*EXAMPLES, *SPECS] if "init" in spec_of(n) and n not in ("xor", "iris", "digits")]
+WORKED = [n for n in [*EXAMPLES, *SPECS] if "init" in spec_of(n) and n != "ten inputs"]
 
 
 def rows(text: str) -> Iterator[str]:
@@ -662,6 +673,14 @@ def test_losses_of_samples_and_their_mean_or_sum(name: str) -> None:
     for n, sample in enumerate(numbers.samples, 1):
         assert digits_agree(lines[f"L_{{{n}}}"], sample["L"][()])
     assert digits_agree(lines["L"], numbers.loss)
+
+
+def test_a_network_with_long_sums_shows_its_loss_before_and_after() -> None:
+    numbers = derivation_of("ten inputs").numbers
+    assert numbers is not None
+    shown = [chain(row)[-1][1] for row in rows(section("ten inputs", "^the numbers$"))]
+    assert any(digits_agree(text, numbers.loss) for text in shown)
+    assert any(digits_agree(text, numbers.loss_after) for text in shown)
 
 
 def test_only_small_networks_are_shown_weight_by_weight() -> None:
