@@ -163,8 +163,14 @@ class Code(Text):
     def power(self, base: tuple[str, int], exponent: str) -> str:
         return super().power(base, exponent).replace("^", "**")
 
+    def function(self, name: str, arguments: list[str], exponent: str = "") -> str:
+        return super().function(name, arguments) + (f"**{exponent}" if exponent else "")
+
     def root(self, inside: str) -> str:
         return f"sqrt({inside})"
+
+    def iverson(self, condition: str) -> str:
+        return f"({condition.replace(' = ', ' == ')})"
 
 
 class Formulas:

@@ -37,7 +37,7 @@ def show(value: Number, decimals: int = DECIMALS) -> Shown:
     value = value.real
     size = abs(value)
     if size and not context.mpf(10) ** -3 <= size < 10**7:
-        exponent = int(context.floor(context.log10(size)))
+        exponent = int(context.floor(context.log10(size * (1 + context.mpf(10) ** -5 / 2))))
         mantissa = show(value / context.mpf(10) ** exponent, 4)
         return Shown(f"{mantissa.text} \\cdot 10^{{{exponent}}}", mantissa.exact)
     rounded = context.nint(value * 10**decimals)

@@ -116,7 +116,7 @@ class Notation:
 
     def text(self, access: Access) -> str:
         """The same in plain text: ``w5``, ``h2``, ``W1[i,j]``, ``Δ``."""
-        if access in self.elements:
+        if access in self.elements and access.indices:
             return self.elements[access]
         name = self.name(access.tensor).text
         if not access.indices:

@@ -109,6 +109,10 @@ class Writer(ABC):
             return self._cases(e)
         if isinstance(e, Equal):
             return self.iverson(f"{self._write(e.args[0])[0]} = {self._write(e.args[1])[0]}"), ATOM
+        if isinstance(e, (sympy.cosh, sympy.cos, sympy.Abs)) and e.args[0].is_Add:
+            inside = e.args[0]  # SymPy picks a sign; the user's order does
+            inside = -inside if self.is_negative(min(inside.args, key=self._term_key)) else inside
+            return self.function(e.func.__name__, [self._write(inside)[0]]), MUL
         if e.is_Function:
             return self.function(e.func.__name__, [self._write(a)[0] for a in e.args]), MUL
         if e.is_number:
@@ -182,15 +186,16 @@ class Writer(ABC):
         return bool(term.as_coeff_Mul()[0].is_negative)
 
     def _mentions(self, e: sympy.Expr) -> list[str]:
-        if e.is_number:
-            return [str(e), str(-e)]
-        return [a.tensor for a in accesses(e)] + sorted(str(s) for s in e.free_symbols)
+        numbers = sorted((n for n in e.atoms(sympy.Number) if n != -1), key=str)
+        symbols = sorted(str(s) for s in e.free_symbols)
+        return [a.tensor for a in accesses(e)] + symbols + [str(m) for n in numbers for m in (n, -n)]
 
     def _term_key(self, term: sympy.Expr) -> tuple[Any, ...]:
+        """Terms stand as they were written: by the place of the last thing in them that was new there."""
         if self.order:
             places = [self.order.index(n) for n in self._mentions(term) if n in self.order]
             if places:
-                return (0, min(places), self._indices_key(term))
+                return (0, max(places), self._indices_key(term))
         if term.is_number:
             return (-1, 0, ())
         ranks = [self.notation.rank.get(a.tensor, -1) for a in accesses(term)]

@@ -25,6 +25,7 @@ from oracles import (
     evaluated,
     exact,
     example,
+    feed_forward,
     network_of,
     point_of,
     sweep_of,
@@ -63,41 +64,6 @@ def test_gradients_are_those_of_automatic_differentiation(name: str) -> None:
 
 
 # Any feed-forward network -------------------------------------------------------------------------------------
-
-ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "softplus", "sin", "abs", "erf", "bent"]
-LOSSES = [
-    "loss L = squared_error(y, t)",
-    "loss L = 1/2 * sum((y - t)^2) + 0.01 * sum(W1^2)",
-    "loss L = mean(log(cosh(y - t)))",
-    "p = softmax(y)\nloss L = cross_entropy(t, p)",
-    "p = sigmoid(y)\nloss L = binary_cross_entropy(t, p)",
-    "loss L = max(y) + sum(sqrt(1 + (y - t)^2))",
-]
-
-
-@st.composite
-def feed_forward(draw: st.DrawFn) -> str:
-    """A specification: one to three layers, perhaps with a residual or a skip connection, and a loss."""
-    widths = draw(st.lists(st.integers(1, 4), min_size=2, max_size=4))
-    lines = [f"input x[{widths[0]}]"]
-    name, width, skipped = "x", widths[0], ""
-    for layer, size in enumerate(widths[1:], 1):
-        kind = draw(st.sampled_from(["dense", "linear"]))
-        activation = draw(st.sampled_from(ACTIVATIONS))
-        body = f"{activation}({kind}({name}))"
-        if size == width and draw(st.booleans()):
-            body = f"{name} + {body}"
-        elif draw(st.booleans()) and not skipped:
-            weight = f"S{layer}"
-            skipped = f"weight {weight}[{size}, {widths[0]}]"
-            body = f"{body} {draw(st.sampled_from('*+'))} ({weight} @ x)"
-        lines.append(f"h{layer}[{size}] = {body}")
-        name, width = f"h{layer}", size
-    outputs = draw(st.integers(1, 3))
-    loss = draw(st.sampled_from(LOSSES)).replace("p =", f"p[{outputs}] =")
-    lines += [skipped, f"y[{outputs}] = dense({name})", f"target t[{outputs}]", loss]
-    bent = ["define bent(z) = sqrt(z^2 + 1) - 1 + z"] * any("bent(" in line for line in lines)
-    return "\n".join([*bent, *lines, ""])
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ import pytest
 import sympy
 from mpmath import mp
 
-from codegen import primitives, vectormath
+from codegen import accuracy, primitives, vectormath
 from codegen.printer import FUNCTIONS, Printer, UnknownNode, Used, repeated
 from codegen.stable import recognised
 from derive.expressions import Access, Cases, Equal, index
@@ -37,7 +37,7 @@ def source(expression: sympy.Expr) -> tuple[str, list[str], Used]:
 def evaluate(expression: sympy.Expr, real: type = np.float64, **values: float) -> float:
     """The value of the printed text, with the functions of generated trainers."""
     text, lines, _ = source(expression)
-    module = vectormath.load()
+    module = accuracy.load()
     names = {name: getattr(module, name) for name in vectormath.available()}
     numbers = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "half": 0.5, "quarter": 0.25}
     scope = {**names, "real": real, "math": math, **{k: real(v) for k, v in numbers.items()}}

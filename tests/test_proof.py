@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 import sympy
-from oracles import CASES, EXAMPLES, example, network_of, sweep_of
+from hypothesis import HealthCheck, given, settings
+from oracles import CASES, EXAMPLES, example, feed_forward, network_of, sweep_of
 
 import derive.derivation
 import derive.gradient
@@ -80,6 +81,13 @@ def test_all_weights_of_a_small_network_are_compared() -> None:
 
 def test_the_proof_is_the_same_each_time() -> None:
     assert proof_of(example("relu_two_two")) == proof_of(example("relu_two_two"))
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(feed_forward())
+def test_every_form_of_any_feed_forward_network_agrees(spec: str) -> None:
+    """No network is refused because two of our own forms differ."""
+    assert all(check.holds for check in proof_of(spec).checks)
 
 
 # Wrong formulas -----------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ SPECS = {
     "loss L = log(1 + exp(-t * y)) + 0.01 * sum(W2^2)\n",
     "softmax": "input x[2]\np[3] = softmax(linear(x))\ntarget t[3]\nloss L = cross_entropy(t, p)\n",
     "wide sum": "input x[9]\nweight w[9]\ny = sum(i: w[i] * x[i])\nloss L = tanh(y)^2\n",
+    "identity": "input x[2]\nh[2] = identity(linear(x))\ny = linear(h)\nloss L = (y - 1)^2\n",
     "kinks": "input x[2]\nweight w[2], v\nh[2] = relu(w * x)\ny = max(sum(h), v)\nloss L = abs(y - 1) * y\n",
 }
 ORDER = ["chain rule", "substitution", "differentiation", "simplification", "named quantities"]
