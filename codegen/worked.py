@@ -288,11 +288,11 @@ class Worked:
         name = self.lecture.writer.access(next(iter(output.elements())))
         return (
             f" The prediction moved towards the target ${show(goal).text}$: ${name}$ went from ${show(old).text}$ to "
-            f"${show(new).text}$. Repeating both passes brings it closer still."
+            f"${show(new).text}$. Both passes can now be repeated."
         )
 
     def summary(self) -> Section:
-        """For a large network: the predictions and the loss before and after one update."""
+        """For a large network: the loss before and after one update."""
         lecture = self.lecture
         section = Section("The numbers")
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)

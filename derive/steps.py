@@ -251,6 +251,8 @@ def evaluate_line(line: Line, scalars: Scalars) -> sympy.Expr:
     match line:
         case Partial(total=True):
             return adjoint(line.by)
+        case Partial() if line.of == line.by:
+            return sympy.Integer(1)
         case Partial():
             definition = scalars.definition(line.of) if isinstance(line.of, Access) else None
             return partial(line.of if definition is None else definition, line.by)

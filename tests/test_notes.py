@@ -471,7 +471,7 @@ def test_the_value_of_relu_at_the_kink_is_stated() -> None:
     ("name", "pieces"),
     [
         ("iris", [r"p_{i} - t_{i}", r"(1 - h_{i}^{2})"]),
-        ("xor", [r"p_{i} - t_{i}", r"(1 - h_{i}^{2})"]),
+        ("xor", [r"p - t", r"(1 - h_{i}^{2})"]),
         ("digits", [r"p_{i} - t_{i}", r"[z^{(1)}_{i} > 0]"]),
     ],
 )

@@ -128,8 +128,8 @@ def shared(w: Weights, x: Any, y: Any) -> Any:
 
 
 def xor(w: Weights, x: Any, y: Any) -> Any:
-    p = 1 / (1 + anp.exp(-(anp.tanh(x @ w["W1"].T + w["b1"]) @ w["W2"].T + w["b2"])))
-    return -anp.mean(anp.sum(y * anp.log(p) + (1 - y) * anp.log(1 - p), axis=1))
+    p = 1 / (1 + anp.exp(-(anp.tanh(x @ w["W1"].T + w["b1"]) @ w["W2"].T + w["b2"])[:, 0]))
+    return -anp.mean(y * anp.log(p) + (1 - y) * anp.log(1 - p))
 
 
 def iris(w: Weights, x: Any, y: Any) -> Any:
