@@ -1,4 +1,4 @@
-"""The worked example: formula = numbers put in = value, for everything the lecture derive.
+"""The worked example: formula = numbers put in = value, for everything the notes derive.
 
 Full precision is carried throughout; what is printed is rounded, and ``=`` stands only between numbers whose printed
 digits are all there are.
@@ -22,6 +22,7 @@ from derive.numbers import WorkedNumbers, at
 from derive.scalars import adjoint
 
 MAX_REMARKS = 4  # weights for which a sentence says what the sign means
+APPROXIMATELY = "\\approx"
 MAX_SAMPLES = 6  # columns of the table of per-sample derivatives
 
 
@@ -66,8 +67,8 @@ class Worked:
         result = show(value)
         parts = [text]
         if numbers != text and numbers != result.text:
-            parts.append(("=" if exact else "\\approx") + f" {numbers}")
-        sign = relation(result) if exact else "\\approx"
+            parts.append(("=" if exact else APPROXIMATELY) + f" {numbers}")
+        sign = relation(result) if exact else APPROXIMATELY
         if result.text != text:
             parts.append(f"{sign} {result.text}")
         return Row(left, " ".join(parts))
@@ -102,7 +103,8 @@ class Worked:
         for tensor in lecture.network.tensors.values():
             if tensor.role in ("input", "target", "weight", "constant"):
                 for e in tensor.elements():
-                    parts.append(f"${lecture.writer.access(e)} = {show(at(self.first, e)).text}$")
+                    value = show(at(self.first, e))
+                    parts.append(f"${lecture.writer.access(e)} {relation(value)} {value.text}$")
         return ", ".join(parts)
 
     def forward_rows(self, values: Values, renewed: bool = False) -> list[Row]:
@@ -175,27 +177,32 @@ class Worked:
         section = Section("The numbers: updates")
         rate = show_setting(lecture, optimizer.rate)
         section.say(f"With the learning rate ${rate}$ and the old weights on every right-hand side:")
-        rows = []
-        for weight in reversed(self.weights()):
-            gradient, old = at(self.numbers.gradient, weight), at(self.numbers.weights, weight)
-            names = {optimizer.weight: show(old), optimizer.gradient: show(gradient)}
-            values: dict[sympy.Expr, Shown] = {**names, **{s: Shown("0", True) for s in optimizer.states}}
-            for symbol, body in optimizer.updates:
-                letter = lecture.writer.access(weight)
-                letter = letter if symbol == optimizer.weight else f"{symbol}_{{{letter}}}"
-                left, arrow = lecture.new(letter)
-                texts = {k: v.text for k, v in values.items()}
-                settings = {k: lecture.writer.setting(v) for k, v in optimizer.settings.items()}
-                lecture.writer.numbers = {**texts, **settings}
-                text = lecture.writer.line(body, (str(optimizer.weight),))
-                lecture.writer.numbers = {}
-                result = self.updated(weight, symbol)
-                exact = all(v.exact for k, v in values.items() if body.has(k))
-                sign = relation(result) if exact else "\\approx"
-                rows.append(Row(left, f"{text} {sign} {result.text}", relation=arrow))
-                values[symbol] = result
-        section.display(*rows)
+        section.display(*(r for weight in reversed(self.weights()) for r in self.update_rows(weight)))
         return section
+
+    def update_rows(self, weight: Access) -> list[Row]:
+        """The optimizer's equations for one weight with the old numbers put in, states at zero."""
+        lecture, optimizer = self.lecture, self.lecture.network.optimizer
+        letter = lecture.writer.access(weight)
+        settings = {s: lecture.writer.setting(v) for s, v in optimizer.settings.items()}
+        known = {
+            optimizer.weight: show(at(self.numbers.weights, weight)),
+            optimizer.gradient: show(at(self.numbers.gradient, weight)),
+            **dict.fromkeys(optimizer.states, Shown("0", True)),
+        }
+        rows = []
+        for symbol, body in optimizer.updates:
+            lecture.writer.numbers = {**settings, **{s: shown.text for s, shown in known.items()}}
+            text = lecture.writer.line(body, (str(optimizer.weight),))
+            lecture.writer.numbers = {}
+            left, arrow = lecture.new(letter if symbol == optimizer.weight else f"{symbol}_{{{letter}}}")
+            result = self.updated(weight, symbol)
+            exact = all(shown.exact for s, shown in known.items() if body.has(s))
+            rows.append(
+                Row(left, f"{text} {relation(result) if exact else APPROXIMATELY} {result.text}", relation=arrow)
+            )
+            known[symbol] = result
+        return rows
 
     def updated(self, weight: Access, symbol: sympy.Symbol) -> Shown:
         if symbol == self.lecture.network.optimizer.weight:

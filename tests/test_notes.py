@@ -126,6 +126,17 @@ SPECS = {
     "attention": CASES["attention"].spec,
     "layer norm": CASES["layer norm"].spec,
     "maximum": CASES["maximum over an index"].spec,
+    "three outputs": """
+        network "Three outputs"
+        input x[3]
+        h[2] = sin(linear(x))
+        y[3] = dense(h)
+        target t[3]
+        loss L = mean(log(cosh(y - t)))
+        init W1 = [[-0.14, 0.17, 0.48], [0.91, -0.43, 0.3]]
+        init W2 = [[0.39, -0.41], [-1.0, 0.95], [-0.4, -0.37]], b2 = [0.78, 0.17, -0.06]
+        sample x = [-0.83, -0.53, 0.6], t = [-0.77, -0.22, 0.03]
+    """,
     "names with digits": """
         network "Layers called h1 and h2"
         input x1[2], x2
