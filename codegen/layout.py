@@ -119,37 +119,49 @@ def _environment_width(latex: str) -> float:
     return sum(widths) + 2 * columns + 1
 
 
-_MARKS = ((" = ", " \\approx "), (" + ", " - "), (" \\cdot ", "\\, "))  # where to cut, the best places first
+@dataclass(frozen=True)
+class _Cut:
+    """Where a formula may be cut: before these marks, outside all brackets or also inside plain ones."""
+
+    marks: tuple[str, ...]
+    inside: bool = False
 
 
-def broken(latex: str, width: float = WIDTH, marks: tuple[tuple[str, ...], ...] = _MARKS) -> list[str]:
-    """A formula in pieces that fit the line, cut before relations, else before signs, else between factors."""
-    if visible_length(latex) <= width or not marks:
+_CUTS = (
+    _Cut((" = ", " \\approx ")),
+    _Cut((" + ", " - ")),
+    _Cut((" \\cdot ", "\\, ")),
+    _Cut((" + ", " - "), inside=True),
+)  # the best places first
+
+
+def broken(latex: str, width: float = WIDTH, cuts: tuple[_Cut, ...] = _CUTS) -> list[str]:
+    """A formula in pieces that fit the line: cut before relations, else before signs, else between factors."""
+    if visible_length(latex) <= width or not cuts:
         return [latex.strip()]
     pieces = [""]
-    for part in _split(latex, marks[0]):
+    for part in _split(latex, cuts[0]):
         if pieces[-1].strip() and visible_length(pieces[-1] + part) > width:
             pieces.append("")
-        first, *rest = broken(pieces[-1] + part, width, marks[1:])
-        pieces[-1:] = [first, *rest]
+        pieces[-1:] = broken(pieces[-1] + part, width, cuts[1:])
     return [p.strip() for p in pieces]
 
 
-def _split(latex: str, marks: tuple[str, ...]) -> list[str]:
-    """A formula cut before each of the marks that stands outside all brackets."""
+def _split(latex: str, cut: _Cut) -> list[str]:
+    """A formula cut at every place where it may be."""
     parts, depth, position, start = [], 0, 0, 0
     while position < len(latex):
         if latex.startswith("\\begin{", position):
             position = _closing(latex, position)
             continue
         character = latex[position]
-        if character in "{}()" and latex[position - 1 : position] != "\\":
+        if character in ("{}" if cut.inside else "{}()") and latex[position - 1 : position] != "\\":
             depth += 1 if character in "{(" else -1
         elif bracket := re.match(r"\\(left|right)(?![a-z])", latex[position:]):
             depth += 1 if bracket.group(1) == "left" else -1
             position += len(bracket.group(0)) + 1
             continue
-        if depth == 0 and position > start and latex.startswith(marks, position) and latex[start:position].strip():
+        if depth == 0 and position > start and latex.startswith(cut.marks, position) and latex[start:position].strip():
             parts.append(latex[start:position])
             start = position
         position += 1

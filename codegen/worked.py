@@ -15,7 +15,7 @@ from codegen.document import Row, Section
 from codegen.layout import Shown, relation, show
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix, factored, grid
-from derive.evaluate import Number, Values, number
+from derive.evaluate import Number, Values, compile_scalar, number
 from derive.expressions import Access, accesses
 from derive.network import Tensor
 from derive.numbers import WorkedNumbers, at
@@ -261,7 +261,8 @@ class Worked:
         return [first, *(Row("", p, relation=sign) for p in parts[1:])]
 
     def write(self, expression: sympy.Expr, scalar: bool = False) -> str:
-        text, _ = self.put_in(expression, self.first)
+        """The value of an expression; in brackets where it is a negative factor."""
+        text = show(compile_scalar(expression)({}, self.first)).text
         return self.lecture.writer.brackets(text) if scalar and text.startswith("-") else text
 
     def after(self) -> Section:
@@ -305,8 +306,8 @@ class Worked:
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)
         section.say("For the samples of the specification the loss before and after one update is")
         section.display(
-            Row(lecture.loss, before.text, relation=relation(before)),
-            Row(lecture.new(lecture.loss)[0], now.text, relation=relation(now)),
+            Row(lecture.loss, before.text, "\\remark{before}", relation(before)),
+            Row(lecture.loss, now.text, "\\remark{after}", relation(now)),
         )
         return section
 

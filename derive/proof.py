@@ -235,5 +235,7 @@ def _sum_of_products(products: list[list[Compiled]], rest: Compiled) -> Compiled
 
 
 def _plain(expression: sympy.Expr) -> sympy.Expr:
-    """Formulas written out, so that the direct derivative owes nothing to their derived derivatives."""
-    return expression.replace(lambda e: isinstance(e, Formula), lambda e: e.expanded())
+    """Formulas written out to the last, so that the direct derivative owes nothing to their derived derivatives."""
+    while formulas := expression.atoms(Formula):
+        expression = expression.xreplace({f: f.expanded() for f in formulas})
+    return expression
