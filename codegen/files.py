@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from codegen.outputs import MARKER
+from codegen.marker import MARKER
 from derive.diagnostics import SpecError
 
 #: Where the marker is looked for in a file that is already there.

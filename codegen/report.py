@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codegen.latex import Formulas
+from codegen.marker import MARKER
 from codegen.numbering import flatten
-from codegen.outputs import MARKER
 from derive.derivation import Derivation
 from derive.evaluate import Values, array, nested
 from derive.expressions import Access
