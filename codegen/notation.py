@@ -108,9 +108,9 @@ class Notation:
 
     def latex(self, access: Access, indices: list[str] | None = None) -> str:
         """An access, its indices already typeset."""
-        if access in self.elements:
-            letter, number = re.fullmatch(r"([A-Za-z_]+?)_?(\d*)", self.elements[access]).groups()  # type: ignore[union-attr]
-            return f"{letter}_{{{number}}}" if number and letter in "wb" else self.names[access.tensor].latex()
+        if access in self.elements and access.indices:
+            letter, number = self.elements[access][0], self.elements[access][1:]
+            return f"{letter}_{{{number}}}"
         indices = indices if indices is not None else [sympy.latex(i) for i in access.indices]
         return self.name(access.tensor).latex(*indices)
 

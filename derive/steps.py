@@ -7,19 +7,19 @@ lines are small trees over SymPy scalars (:class:`Partial`, :class:`Product`, :c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
 import sympy
 
-from derive.expressions import Access, accesses, partial, sort_key
-from derive.gradient import adjoint_name
+from derive.expressions import Access, accesses, partial
 from derive.scalars import Scalars, adjoint
 from derive.tidy import tidy
 
-MAX_PATHS = 6
+Chain: TypeAlias = tuple[Access, ...]
+MAX_PATHS = 6  # of a sum over paths; with more of them only the result is given
 MAX_TERMS = 6  # of a sum that is differentiated; the others are dots
 DOTS = sympy.Symbol("⋯")
 MAX_SYMBOLS = 12  # of a definition that is put into a line down to inputs and weights
@@ -86,16 +86,18 @@ class Stepwise:
 
     # paths
 
-    def chains(self, element: Access, is_delta: bool = False) -> list[tuple[Access, ...]]:
+    def chains(self, element: Access, is_delta: bool = False) -> list[Chain]:
         """The paths by which the loss depends on an element, each from its top down to the element.
 
         A path starts at the loss, or at the nearest quantity whose derivative has a name, unless the loss reads
         that quantity directly: then the line from the loss is short.
         """
-        found: list[tuple[Access, ...]] = []
+        found: list[Chain] = []
 
-        def climb(path: tuple[Access, ...]) -> None:
+        def climb(path: Chain) -> None:
             top = path[0]
+            if len(found) > MAX_PATHS:
+                return
             if top == self.loss or (len(path) > 1 and top.tensor in self.deltas):
                 found.append(path)
                 return
@@ -136,18 +138,18 @@ class Stepwise:
         form = self.scalars.definition(adjoint(element))
         return form if form is not None else sympy.Integer(0)
 
-    def _total(self, chains: list[tuple[Access, ...]], make) -> Line:  # type: ignore[no-untyped-def]
+    def _total(self, chains: list[Chain], make: Callable[[Chain], Line]) -> Line:
         lines = [make(chain) for chain in chains]
         return lines[0] if len(lines) == 1 else Total(tuple(lines))
 
-    def _chain(self, chain: tuple[Access, ...]) -> Line:
+    def _chain(self, chain: Chain) -> Line:
         pairs = list(pairwise(chain))
         factors: list[Line] = [Partial(above, below) for above, below in pairs]
         if chain[0] != self.loss:
             factors.insert(0, Partial(self.loss, chain[0], total=True))
         return _product(factors)
 
-    def _substituted(self, chain: tuple[Access, ...], is_delta: bool) -> Line:
+    def _substituted(self, chain: Chain, is_delta: bool) -> Line:
         factors: list[Line] = [] if chain[0] == self.loss else [adjoint(chain[0])]
         for above, below in pairwise(chain):
             last = below == chain[-1] and not is_delta
@@ -167,14 +169,14 @@ class Stepwise:
             return definition
         return expanded
 
-    def _differentiated(self, chain: tuple[Access, ...], is_delta: bool) -> Line:
+    def _differentiated(self, chain: Chain, is_delta: bool) -> Line:
         factors: list[Line] = [] if chain[0] == self.loss else [adjoint(chain[0])]
         for above, below in pairwise(chain):
             last = below == chain[-1] and not is_delta
             factors += outer_derivative(self._inserted(above, below, last), below)
         return _product(factors)
 
-    def _definitions_used(self, chains: list[tuple[Access, ...]]) -> list[tuple[sympy.Expr, sympy.Expr]]:
+    def _definitions_used(self, chains: list[Chain]) -> list[tuple[sympy.Expr, sympy.Expr]]:
         used: dict[Access, sympy.Expr] = {}
         for chain in chains:
             for above in chain[:-1]:
@@ -183,7 +185,7 @@ class Stepwise:
         return list(used.items())
 
     def _names_restored(
-        self, result: sympy.Expr, chains: list[tuple[Access, ...]], is_delta: bool
+        self, result: sympy.Expr, chains: list[Chain], is_delta: bool
     ) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
         """The values in the result that the lines before wrote out: ``h2 = i1 w3 + i2 w4``."""
         if is_delta or len(chains) != 1 or len(chains[0]) < 2:
@@ -196,19 +198,12 @@ class Stepwise:
         return tuple((a, self.scalars.definition(a) or a) for a in values)
 
     def _without_short_deltas(
-        self, result: sympy.Expr, chains: list[tuple[Access, ...]]
+        self, result: sympy.Expr, chains: list[Chain]
     ) -> tuple[sympy.Expr, tuple[tuple[sympy.Expr, sympy.Expr], ...]]:
         """The result with every δ that the chains passed through written out, and the equalities that name it."""
-        passed = {below for chain in chains for below in chain}
-        mapping = {}
-        for delta in accesses(result):
-            for element in sorted(passed, key=sort_key):
-                if adjoint(element) == delta and delta.tensor != adjoint_name(chains[0][-1].tensor if chains else ""):
-                    if any(chain[0] == element for chain in chains) and element != self.loss:
-                        continue
-                    form = self.scalars.definition(delta)
-                    if form is not None:
-                        mapping[delta] = form
+        tops = {chain[0] for chain in chains}
+        inside = {adjoint(e): e for chain in chains for e in chain[1:-1] if e not in tops}
+        mapping = {delta: self.result(inside[delta]) for delta in accesses(result) if delta in inside}
         return result.xreplace(mapping), tuple(mapping.items())
 
 

@@ -66,7 +66,7 @@ def test_gradients_are_those_of_automatic_differentiation(name: str) -> None:
 # Any feed-forward network -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(feed_forward(), st.integers(0, 10**6))
 def test_gradients_of_any_feed_forward_network_are_complex_steps(spec: str, seed: int) -> None:
     network = network_of(spec)

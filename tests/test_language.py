@@ -472,7 +472,7 @@ def mutated(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_whatever_is_written_is_a_network_or_refused(text: str) -> None:
     source = Source("net.spec", text)

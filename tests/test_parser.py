@@ -423,9 +423,9 @@ LIMITS = [
 
 @pytest.mark.parametrize(("text", "message"), LIMITS, ids=[f"{row[0][:12]!r} {row[1]}" for row in LIMITS])
 def test_limits(text: str, message: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert failure(text)[0].message == message
-    assert time.perf_counter() - began < 4  # measured: below 1 s
+    assert time.process_time() - began < 4  # measured: below 1 s
 
 
 @pytest.mark.parametrize(
@@ -532,21 +532,21 @@ def attempt(text: str) -> SpecError | None:
 
 def check_robust(text: str) -> None:
     """Read, or refused with a place inside the text and an error that renders; soon in either case."""
-    began = time.perf_counter()
+    began = time.process_time()
     if error := attempt(text):
         assert error.span is None or 0 <= error.span.start <= error.span.end <= len(text)
         assert all(c.isprintable() or c == "\n" for c in render(error, Source("x.spec", text)))
         assert "\n" not in error.message
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(mutated())
 def test_slips_of_the_keyboard_are_read_or_refused(text: str) -> None:
     check_robust(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(ALPHABET, max_size=40).map("".join) | st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     check_robust(text)

@@ -83,7 +83,7 @@ def test_the_proof_is_the_same_each_time() -> None:
     assert proof_of(example("relu_two_two")) == proof_of(example("relu_two_two"))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(feed_forward())
 def test_every_form_of_any_feed_forward_network_agrees(spec: str) -> None:
     """No network is refused because two of our own forms differ."""

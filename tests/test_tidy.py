@@ -147,7 +147,7 @@ smooth = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(smooth)
 def test_tidying_keeps_the_value_of_any_expression(expression: sympy.Expr) -> None:
     tidied = tidy.tidy(expression)

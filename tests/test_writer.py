@@ -291,7 +291,7 @@ def close(found: float, expected: float) -> bool:
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(scalars)
 def test_latex_with_numbers_put_in_has_the_value_of_the_expression(expression: sympy.Expr) -> None:
     writer = writer_of.__wrapped__(SCALARS, Latex)
@@ -300,7 +300,7 @@ def test_latex_with_numbers_put_in_has_the_value_of_the_expression(expression: s
     assert close(float(read_latex(text)), value_of(expression)), text
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(scalars)
 def test_code_has_the_value_of_the_expression(expression: sympy.Expr) -> None:
     text = writer_of(SCALARS, Code).line(expression)
@@ -483,7 +483,7 @@ def test_a_number_is_shown_to_six_places(value: str, text: str, exact: bool) -> 
                                          (text.replace(r"-1 \cdot 10^{-3}", "-0.001"), exact)}  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12))
 def test_a_shown_number_is_near_its_value_and_exact_only_if_it_is(value: float) -> None:
     shown = show(context.mpf(value))
