@@ -67,19 +67,20 @@ def _updates(derivation: Derivation, writer: Text) -> Table:
     weights = [e for w in network.weights for e in w.elements()] if derivation.lines else []
     if 0 < len(weights) <= MAX_WEIGHTS:
         for weight in weights:
-            _add_update(table, network, writer, weight, writer.line(derivation.scalars.gradient(weight)))
+            _add_update(table, network, writer, weight, writer.factor(derivation.scalars.gradient(weight)))
         return table
     for eq in _flat(derivation.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in derivation.sweep.weights:
-            _add_update(table, network, writer, Access(name, *eq.lhs.indices), writer.equation(eq))
+            gradient = writer.equation(eq)
+            gradient = f"({gradient})" if eq.body.is_Add and not eq.reduce else gradient
+            _add_update(table, network, writer, Access(name, *eq.lhs.indices), gradient)
     return table
 
 
 def _add_update(table: Table, network: Network, writer: Text, weight: Access, gradient: str) -> None:
     optimizer = network.optimizer
     letter = writer.access(weight)
-    gradient = f"({gradient})" if " + " in gradient or " - " in gradient else gradient
     writer.numbers = {optimizer.weight: letter, optimizer.gradient: gradient, **{s: f"{s}" for s in optimizer.states}}
     for symbol, body in optimizer.updates:
         new = letter if symbol == optimizer.weight else str(symbol)

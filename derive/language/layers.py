@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy
 
 from derive.diagnostics import Span, SpecError
-from derive.expressions import Access
+from derive.expressions import Access, partial
 from derive.language import syntax
 from derive.language.names import LAYERS
 from derive.language.scope import Pending, Shape, Value, shown
@@ -126,14 +127,8 @@ def auto_name(builder: Builder, letter: str, layer: int | None) -> str:
 
 
 def mark_biases(builder: Builder) -> None:
-    """A bias is a weight array of one index that is only ever added."""
+    """A bias is a weight array of one index that is only ever added to something, place by place."""
     for tensor in [t for t in builder.tensors.values() if t.role == "weight" and len(t.shape) == 1]:
-        partials = [
-            sympy.diff(eq.body.xreplace({access: dummy}), dummy)
-            for eq in builder.equations
-            for access in eq.reads
-            if access.tensor == tensor.name
-            for dummy in [sympy.Dummy(real=True)]
-        ]
-        if partials and all(p == 1 for p in partials):
-            builder.tensors[tensor.name] = Tensor(tensor.name, tensor.shape, "weight", bias=True)
+        uses = [(eq, a) for eq in builder.equations for a in eq.reads if a.tensor == tensor.name]
+        if uses and all(not eq.reduce and partial(eq.body, access) == 1 for eq, access in uses):
+            builder.tensors[tensor.name] = replace(tensor, bias=True)
