@@ -10,7 +10,7 @@ from codegen.notation import GREEK_LETTERS, Notation, name_of
 from codegen.writer import POW, Writer
 from derive.derivation import Derivation
 from derive.expressions import Access
-from derive.network import Equation
+from derive.network import Equation, flatten
 from derive.steps import Partial
 
 _OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cosh", "sin": "\\sin", "cos": "\\cos",
@@ -20,8 +20,7 @@ _WORDS = {"relu": "ReLU", "sign": "sgn"}
 
 def equations_of(derivation: Derivation) -> dict[str, Equation]:
     """The equation that defines each anonymous sum."""
-    steps = (*derivation.network.equations, *derivation.sweep.equations, *derivation.sweep.absorbed)
-    flat = [eq for s in steps for eq in ([s] if isinstance(s, Equation) else s.equations)]
+    flat = flatten((*derivation.network.equations, *derivation.sweep.equations, *derivation.sweep.absorbed))
     return {eq.lhs.tensor: eq for eq in flat}
 
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from codegen.latex import Text
 from codegen.notation import Notation
 from derive.expressions import Access
 from derive.gradient import Sweep
-from derive.network import Equation, Network, Scan
-
-
-def flatten(steps: Iterable[Equation | Scan]) -> list[Equation]:
-    """All equations, those inside recurrences included, in order."""
-    return [eq for step in steps for eq in (step.equations if isinstance(step, Scan) else (step,))]
+from derive.network import Equation, Network, flatten
 
 
 def equation_numbers(network: Network, sweep: Sweep) -> list[tuple[int, Equation]]:

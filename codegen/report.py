@@ -14,13 +14,12 @@ from typing import Any
 
 from codegen.latex import Formulas
 from codegen.marker import MARKER
-from codegen.numbering import flatten
 from derive.derivation import Derivation
 from derive.evaluate import Values, array, nested
 from derive.expressions import Access
 from derive.gradient import adjoint_name
 from derive.naming import element_names
-from derive.network import Network, Tensor
+from derive.network import Network, Tensor, flatten
 from derive.numbers import at
 from derive.proof import Proof
 

@@ -7,7 +7,7 @@ import sympy
 from codegen.document import Row, Section
 from codegen.lecture import Lecture
 from derive.expressions import Access, accesses
-from derive.network import Scan
+from derive.network import flatten
 from derive.scalars import adjoint
 from derive.steps import ElementDerivation, Step
 from derive.tidy import RULES
@@ -81,12 +81,7 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.place(element)}}}"
     if name in lecture.sweep.deltas:
         left = f"{lecture.delta(name)} = {left}"
-    equations = [
-        eq
-        for step in lecture.sweep.equations
-        for eq in (step.equations if isinstance(step, Scan) else (step,))
-        if eq.lhs.tensor == adjoint(element).tensor
-    ]
+    equations = [eq for eq in flatten(lecture.sweep.equations) if eq.lhs.tensor == adjoint(element).tensor]
     if found.closed is None:
         rows = []
         for eq in equations:

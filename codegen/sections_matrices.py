@@ -10,7 +10,7 @@ from codegen.document import Row, Section
 from codegen.layout import WIDTH, visible_length
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix, factored, grid
-from derive.network import Scan
+from derive.network import flatten
 
 
 def matrix_form(lecture: Lecture) -> list[Section]:
@@ -65,8 +65,7 @@ def matrix_rows(lecture: Lecture) -> list[Row]:
             text = lecture.matrix.equation(eq)
             if text and "\\sum" not in text:
                 rows.append(Row(lecture.matrix.bold(eq.lhs.tensor), text))
-    flat = [e for s in lecture.sweep.equations for e in (s.equations if isinstance(s, Scan) else (s,))]
-    for eq in flat:
+    for eq in flatten(lecture.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in lecture.sweep.deltas and not eq.accumulate:
             text = lecture.matrix.equation(eq)

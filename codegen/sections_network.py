@@ -9,7 +9,7 @@ from codegen.lecture import Lecture
 from codegen.matrices import bmatrix
 from derive.expressions import Cases
 from derive.functions import Formula
-from derive.network import Equation, Scan, Tensor
+from derive.network import Equation, Tensor
 from derive.tidy import derivative_of
 
 
@@ -49,12 +49,8 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
 
 
 def forward_rows(lecture: Lecture) -> list[Row]:
-    rows = []
-    for step in lecture.network.equations:
-        for eq in step.equations if isinstance(step, Scan) else (step,):
-            if not lecture.network.tensors[eq.lhs.tensor].anonymous:
-                rows.append(Row(lecture.writer.access(eq.lhs), lecture.writer.equation(eq), lecture.number(eq)))
-    return rows
+    shown = [eq for eq in lecture.network.flat_equations if not lecture.network.tensors[eq.lhs.tensor].anonymous]
+    return [Row(lecture.writer.access(eq.lhs), lecture.writer.equation(eq), lecture.number(eq)) for eq in shown]
 
 
 def element_rows(lecture: Lecture) -> list[Row]:

@@ -10,7 +10,7 @@ from codegen.latex import Text, equations_of
 from codegen.notation import Notation
 from derive.derivation import Derivation
 from derive.expressions import Access
-from derive.network import Equation, Network, Scan
+from derive.network import Network, flatten
 
 MAX_WEIGHTS = 12  # listed one by one
 
@@ -43,10 +43,10 @@ def show(derivation: Derivation, written: list[str], console: Console | None = N
 def _equations(derivation: Derivation, writer: Text) -> Table:
     """The forward equations and the derivatives that have a name."""
     table = Table.grid(padding=(0, 1))
-    for eq in _flat(derivation.network.equations):
+    for eq in flatten(derivation.network.equations):
         if not derivation.network.tensors[eq.lhs.tensor].anonymous:
             table.add_row(Styled(""), Styled(writer.access(eq.lhs)), Styled("="), Styled(writer.equation(eq)))
-    for eq in _flat(derivation.sweep.equations):
+    for eq in flatten(derivation.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in derivation.sweep.deltas:
             loss, place = derivation.network.loss, writer.access(Access(name, *eq.lhs.indices))
@@ -69,7 +69,7 @@ def _updates(derivation: Derivation, writer: Text) -> Table:
         for weight in weights:
             _add_update(table, network, writer, weight, writer.factor(derivation.scalars.gradient(weight)))
         return table
-    for eq in _flat(derivation.sweep.equations):
+    for eq in flatten(derivation.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in derivation.sweep.weights:
             gradient = writer.equation(eq)
@@ -88,7 +88,3 @@ def _add_update(table: Table, network: Network, writer: Text, weight: Access, gr
         right = writer.line(body, (str(optimizer.weight),))
         table.add_row(Styled(""), Styled(mark, style="yellow"), Styled("="), Styled(right))
     writer.numbers = {}
-
-
-def _flat(steps: tuple[Equation | Scan, ...]) -> list[Equation]:
-    return [eq for s in steps for eq in (s.equations if isinstance(s, Scan) else (s,))]

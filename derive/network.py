@@ -10,7 +10,7 @@ nested sums are equations of their own, with tensors marked ``anonymous``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -115,6 +115,11 @@ class Scan:
     backward: bool = False
 
 
+def flatten(steps: Iterable[Equation | Scan]) -> list[Equation]:
+    """All equations, those inside recurrences included, in order."""
+    return [eq for step in steps for eq in (step.equations if isinstance(step, Scan) else (step,))]
+
+
 @dataclass(frozen=True)
 class Fact:
     """``kind over reduce of body`` equals ``value``: something the user declared of the data."""
@@ -172,7 +177,4 @@ class Network:
     @property
     def flat_equations(self) -> list[Equation]:
         """All equations, those inside recurrences included, in order."""
-        flat: list[Equation] = []
-        for step in self.equations:
-            flat.extend(step.equations if isinstance(step, Scan) else [step])
-        return flat
+        return flatten(self.equations)

@@ -16,7 +16,7 @@ import sympy
 from derive.expressions import Access, Index, accesses, rename
 from derive.functions import maximum
 from derive.gradient import Sweep, adjoint_name
-from derive.network import Equation, Network, Tensor
+from derive.network import Equation, Network, Tensor, flatten
 
 
 class Scalars:
@@ -27,7 +27,7 @@ class Scalars:
         self.sweep = sweep
         self.tensors: dict[str, Tensor] = {**network.tensors, **sweep.tensors}
         self._by_tensor: dict[str, list[Equation]] = {}
-        for eq in _flatten(network, sweep):
+        for eq in flatten((*network.equations, *sweep.equations, *sweep.absorbed)):
             self._by_tensor.setdefault(eq.lhs.tensor, []).append(eq)
         self._definitions: dict[Access, sympy.Expr] = {}
         self._expanded: dict[Access, sympy.Expr] = {}
@@ -139,8 +139,3 @@ def adjoint(element: Access) -> Access:
 def is_small(network: Network, limit: int = 40) -> bool:
     """Whether every single weight can be shown: at most ``limit`` weights, and no long sums."""
     return sum(t.size for t in network.weights) <= limit and all(t.size <= 4 * limit for t in network.tensors.values())
-
-
-def _flatten(network: Network, sweep: Sweep) -> Iterator[Equation]:
-    for step in (*network.equations, *sweep.equations, *sweep.absorbed):
-        yield from [step] if isinstance(step, Equation) else step.equations
