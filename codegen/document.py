@@ -35,13 +35,14 @@ class Section:
     def say(self, text: str) -> None:
         self.blocks.append(Block(text=text))
 
-    def display(self, *rows: Row) -> None:
-        """Aligned rows; right sides are broken where they would leave the page."""
+    def display(self, *rows: Row, together: bool = False) -> None:
+        """Aligned rows, if ``together`` on one page; right sides are broken where they would leave the page."""
+        line_end = " \\\\*" if together else " \\\\"
         room = WIDTH - max(visible_length(r.left) for r in rows)
         lines = []
         for n, r in enumerate(rows):
             first, *rest = broken(r.right, room)
             pieces = [f"{r.left} &{r.relation} {first} {r.tag}".rstrip(), *(f"&\\quad {p}" for p in rest)]
-            end = "" if n == len(rows) - 1 else " \\\\[0.35em]"
-            lines += [p + " \\\\" for p in pieces[:-1]] + [pieces[-1] + end]
+            end = "" if n == len(rows) - 1 else f"{line_end}[0.35em]"
+            lines += [p + line_end for p in pieces[:-1]] + [pieces[-1] + end]
         self.blocks.append(Block(lines=tuple(lines)))

@@ -12,6 +12,8 @@ from derive.scalars import adjoint
 from derive.steps import ElementDerivation, Step
 from derive.tidy import RULES
 
+ONE_PAGE = 16  # updates that stand in one block on one page
+
 
 def update_rule(lecture: Lecture) -> Section:
     optimizer = lecture.network.optimizer
@@ -140,7 +142,7 @@ def all_updates(lecture: Lecture) -> Section:
     rows = []
     for weight in reversed([e for w in lecture.network.weights for e in w.elements()]):
         rows += lecture.update_rows(weight, lecture.scalars.gradient(weight))
-    section.display(*rows)
+    section.display(*rows, together=len(rows) <= ONE_PAGE)
     return section
 
 

@@ -24,7 +24,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
         if blocks:
             section.say("All weights of an array at once:")
             for block in blocks:
-                section.display(*block)
+                section.display(*block, together=True)
     return [section] if section.blocks else []
 
 

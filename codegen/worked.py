@@ -233,7 +233,7 @@ class Worked:
         section.say("all weights of an array change at once:")
         for rows in blocks:
             if rows:
-                section.display(*rows)
+                section.display(*rows, together=True)
         return [section]
 
     def matrix_update(self, weight: Tensor, rate: sympy.Rational) -> list[Row]:
