@@ -10,7 +10,8 @@ from codegen.notation import GREEK_LETTERS, Notation, name_of
 from codegen.writer import POW, Writer
 from derive.derivation import Derivation
 from derive.expressions import Access
-from derive.network import Equation, flatten
+from derive.gradient import Sweep
+from derive.network import Equation, Network, flatten
 from derive.steps import Partial
 
 _OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cosh", "sin": "\\sin", "cos": "\\cos",
@@ -18,16 +19,14 @@ _OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cos
 _WORDS = {"relu": "ReLU", "sign": "sgn"}
 
 
-def equations_of(derivation: Derivation) -> dict[str, Equation]:
+def equations_of(network: Network, sweep: Sweep) -> dict[str, Equation]:
     """The equation that defines each anonymous sum."""
-    flat = flatten((*derivation.network.equations, *derivation.sweep.equations, *derivation.sweep.absorbed))
+    flat = flatten((*network.equations, *sweep.equations, *sweep.absorbed))
     return {eq.lhs.tensor: eq for eq in flat}
 
 
 class Latex(Writer):
     """LaTeX that needs amsmath alone."""
-
-    numeric = False
 
     def access(self, access: Access) -> str:
         return self.notation.latex(access, [sympy.latex(i) for i in access.indices])
@@ -176,7 +175,8 @@ class Formulas:
     """Derivatives for programs: every formula as a line of code and in LaTeX."""
 
     def __init__(self, derivation: Derivation) -> None:
-        notation, equations = Notation(derivation.network, derivation.sweep), equations_of(derivation)
+        network, sweep = derivation.network, derivation.sweep
+        notation, equations = Notation(network, sweep), equations_of(network, sweep)
         self.scalars = derivation.scalars
         self.writers: tuple[Writer, Writer] = (Code(notation, equations), Latex(notation, equations))
 
@@ -198,6 +198,3 @@ def _touching_numbers(left: str, right: str) -> bool:
         or (right.startswith("\\frac{") and left[-1].isdigit())
         or (right.startswith("(-") and right[2:3].isdigit())
     )
-
-
-__all__ = ["Code", "Formulas", "Latex", "Notation", "Text", "equations_of"]

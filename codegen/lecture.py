@@ -22,7 +22,7 @@ class Lecture:
         self.derivation = derivation
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
         self.notation = Notation(self.network, self.sweep)
-        self.writer = Latex(self.notation, equations_of(derivation))
+        self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
         self.matrix = MatrixWriter(self.writer)
         self.small = bool(derivation.lines)
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
@@ -69,6 +69,10 @@ class Lecture:
             if self.notation.numbered:
                 fresh[symbol] = left
         return rows
+
+    def derivative(self, by: str) -> str:
+        """∂loss/∂…, the lower side already typeset."""
+        return f"\\frac{{\\partial {self.loss}}}{{\\partial {by}}}"
 
     def place(self, access: Access) -> str:
         """What stands below in a derivative: an element, or in brackets the sum that has no name."""

@@ -133,9 +133,6 @@ class Notation:
     def is_delta(self, tensor: str) -> bool:
         return tensor.startswith("∂") and tensor[1:] in self.deltas
 
-    def role(self, access: Access) -> str:
-        return self.tensors[access.tensor].role
-
 
 def _digits(name: str) -> str:
     match = re.fullmatch(r"[A-Za-z]+(\d+)", name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.latex import Text
+from codegen.latex import Text, equations_of
 from codegen.notation import Notation
 from derive.expressions import Access
 from derive.gradient import Sweep
@@ -26,9 +26,8 @@ class PlainText:
     """Equations on one line each, in the notation of the notes: ``z1[i] = Σ_j W1[i,j] x[j] + b1[i]``."""
 
     def __init__(self, network: Network, sweep: Sweep) -> None:
-        equations = {eq.lhs.tensor: eq for eq in flatten((*network.equations, *sweep.equations, *sweep.absorbed))}
         self.loss = network.loss
-        self.writer = Text(Notation(network, sweep), equations)
+        self.writer = Text(Notation(network, sweep), equations_of(network, sweep))
 
     def is_shown(self, eq: Equation) -> bool:
         """Whether an equation stands on a line of its own."""

@@ -24,8 +24,8 @@ def update_rule(lecture: Lecture) -> Section:
         f"is positive, a smaller $w$ makes ${lecture.loss}$ smaller; where it is negative, a larger $w$ does. So every "
         "weight takes a small step against its derivative:"
     )
-    derivative = f"\\frac{{\\partial {lecture.loss}}}{{\\partial w}}"
-    if optimizer.name == "sgd":
+    derivative = lecture.derivative("w")
+    if optimizer.is_plain_descent:
         new, arrow = lecture.new("w")
         right = (
             f"\\underbrace{{w}}_{{\\text{{old weight}}}} - \\underbrace{{{rate}}}_{{\\text{{learning rate}}}} "
@@ -80,7 +80,7 @@ def backward(lecture: Lecture) -> Section:
 def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     found = lecture.sweep.adjoints[name]
     element = lecture.generic(name)
-    left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.place(element)}}}"
+    left = lecture.derivative(lecture.place(element))
     if name in lecture.sweep.deltas:
         left = f"{lecture.delta(name)} = {left}"
     equations = [eq for eq in flatten(lecture.sweep.equations) if eq.lhs.tensor == adjoint(element).tensor]
@@ -88,7 +88,7 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
         rows = []
         for eq in equations:
             place = Access(name, *eq.lhs.indices)
-            side = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.writer.access(place)}}}"
+            side = lecture.derivative(lecture.writer.access(place))
             rows.append(Row(side, lecture.writer.equation(eq), lecture.number(eq), "\\mathrel{+}="))
         section.say(f"Contributions to ${left}$ are added one after the other, the last time step first:")
         section.display(*rows)
@@ -115,7 +115,7 @@ def every_weight(lecture: Lecture) -> Section:
 def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str) -> None:
     element = lecture.place(derived.element)
     section.say(f"\\step{{${name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}$}}")
-    left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {element}}}"
+    left = lecture.derivative(element)
     rows = []
     for step in derived.steps:
         rows.append(Row(left, lecture.writer.line(step.after), remark(step)))

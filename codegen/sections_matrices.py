@@ -31,7 +31,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
 def element_matrices(lecture: Lecture) -> list[list[Row]]:
     """For gradient descent, the update of every small weight array, factored and element by element."""
     optimizer = lecture.network.optimizer
-    if optimizer.name != "sgd":
+    if not optimizer.is_plain_descent:
         return []
     rate = lecture.writer.line(optimizer.rate)
     blocks = []
@@ -74,6 +74,6 @@ def matrix_rows(lecture: Lecture) -> list[Row]:
         elif name in lecture.sweep.weights and not eq.accumulate:
             text = lecture.matrix.gradient(eq)
             if text:
-                left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.matrix.bold(name)}}}"
+                left = lecture.derivative(lecture.matrix.bold(name))
                 rows.append(Row(left, text))
     return rows

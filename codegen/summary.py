@@ -19,7 +19,7 @@ def show(derivation: Derivation, written: list[str], console: Console | None = N
     """Print the summary to standard output (or to ``console``)."""
     console = console or Console(highlight=False, soft_wrap=True)
     network = derivation.network
-    writer = Text(Notation(network, derivation.sweep), equations_of(derivation))
+    writer = Text(Notation(network, derivation.sweep), equations_of(network, derivation.sweep))
     console.print(Styled(network.title, style="bold"))
     console.print(_equations(derivation, writer))
     console.print(_updates(derivation, writer))

@@ -134,7 +134,7 @@ class Worked:
                 if form is not None and not lecture.network.tensors[name].first:
                     rows.append(self.line(lecture.writer.access(delta), form, at(self.first, delta), self.first))
         for weight in self.weights():
-            left = f"\\frac{{\\partial {lecture.loss}}}{{\\partial {lecture.writer.access(weight)}}}"
+            left = lecture.derivative(lecture.writer.access(weight))
             rows.append(self.line(left, lecture.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
         section.display(*rows)
         if len(self.weights()) <= MAX_REMARKS:
@@ -212,7 +212,7 @@ class Worked:
     def matrices(self) -> list[Section]:
         """The matrix updates of gradient descent with every number written out."""
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
-        if optimizer.name != "sgd" or len(self.numbers.samples) > 1:
+        if not optimizer.is_plain_descent or len(self.numbers.samples) > 1:
             return []
         rate = optimizer.settings[optimizer.rate]
         blocks = [self.matrix_update(w, rate) for w in reversed(lecture.network.weights)]

@@ -147,6 +147,11 @@ class Optimizer:
     rate: sympy.Symbol
     updates: tuple[tuple[sympy.Symbol, sympy.Expr], ...]
 
+    @property
+    def is_plain_descent(self) -> bool:
+        """Whether the one update is w ← w − rate · g, so that arrays of weights are updated as matrices."""
+        return self.updates == ((self.weight, self.weight - self.rate * self.gradient),)
+
 
 @dataclass(frozen=True)
 class Network:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.evaluate import Array, Number, Values, array, context, forward, number, run
+from derive.evaluate import Number, Values, array, context, forward, number, run
 from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name
 from derive.network import Network
@@ -103,6 +103,3 @@ def evaluate(body: sympy.Expr, env: Mapping[sympy.Symbol, Number]) -> Number:
 def at(values: Values, element: Access) -> Number:
     """One element of a set of values."""
     return values[element.tensor][tuple(int(i) for i in element.indices)]
-
-
-__all__ = ["Array", "WorkedNumbers", "at", "evaluate", "step", "work"]

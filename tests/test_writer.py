@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
-from types import SimpleNamespace
 
 import pytest
 import sympy
@@ -33,7 +32,7 @@ TWO_TWO_ONE, RELU = example("two_two_one"), example("relu_two_two")
 @cache
 def writer_of(spec: str, kind: type[Writer] = Text) -> Writer:
     network, swept = network_of(spec), sweep_of(spec)
-    return kind(Notation(network, swept), equations_of(SimpleNamespace(network=network, sweep=swept)))
+    return kind(Notation(network, swept), equations_of(network, swept))
 
 
 def equations(spec: str) -> dict[str, Equation]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sympy
 
 from derive.diagnostics import SpecError
-from derive.expressions import Access, index_symbols
+from derive.expressions import Access
 from derive.functions import elementary, formula
 from derive.language import syntax
 from derive.language.parser import parse, read
@@ -148,6 +148,3 @@ def _declare_fact(
         fact = Fact(body, reduce, value, next(iter(tensors)))
         if fact not in builder.facts:
             builder.facts.append(fact)
-
-
-__all__ = ["Function", "catalogue", "compile_function", "expand", "index_symbols"]

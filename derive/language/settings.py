@@ -32,7 +32,6 @@ class Settings:
         self.rate: syntax.Rate | None = None
         self.chosen: syntax.Optimizer | None = None
         self.samples: list[dict[str, Numbers]] = []
-        self.sample_spans: list[Span] = []
         self.initial: dict[str, Numbers] = {}
         self.constants: dict[str, Numbers] = {}
         self.inits: list[syntax.Assignment] = []
