@@ -1,28 +1,58 @@
-"""What notes consist of, between the derivation and the templates: sections of paragraphs and aligned formulas."""
+"""What notes consist of, between the derivation and the formats: sections of paragraphs, formulas, steps and tables.
+
+Formulas are LaTeX that amsmath, KaTeX and MathJax all read; words are plain text with formulas between dollar signs.
+How a block looks on paper, on a page or in a notebook is the business of the formats.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-from codegen.layout import WIDTH, broken, visible_length
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Row:
-    """One aligned line: left side, right side, a remark or a number, and the relation between the sides."""
+    """One aligned line: left side, relation, right side; at its right the equation's number or a remark in words."""
 
     left: str
     right: str
-    tag: str = ""
     relation: str = "="
+    remark: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True)
-class Block:
-    """A paragraph (``text``) or the lines of an ``align`` environment."""
+class Paragraph:
+    """Words with formulas in them; an ``aside`` says by which rules, a ``with`` which equalities a line has used."""
 
-    text: str = ""
-    lines: tuple[str, ...] = ()
+    text: str
+    manner: Literal["plain", "aside", "with"] = "plain"
+
+
+@dataclass(frozen=True)
+class Display:
+    """Aligned lines; ``together`` if they must stay on one page."""
+
+    rows: tuple[Row, ...]
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The head of one derivation, a formula."""
+
+    formula: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers: words in its head and formulas in its cells, the first of a row naming the row."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block = Paragraph | Display | Heading | Table
 
 
 @dataclass
@@ -32,17 +62,14 @@ class Section:
     title: str
     blocks: list[Block] = field(default_factory=list)
 
-    def say(self, text: str) -> None:
-        self.blocks.append(Block(text=text))
+    def say(self, text: str, manner: Literal["plain", "aside", "with"] = "plain") -> None:
+        self.blocks.append(Paragraph(text, manner))
 
     def display(self, *rows: Row, together: bool = False) -> None:
-        """Aligned rows, if ``together`` on one page; right sides are broken where they would leave the page."""
-        line_end = " \\\\*" if together else " \\\\"
-        room = WIDTH - max(visible_length(r.left) for r in rows)
-        lines = []
-        for n, r in enumerate(rows):
-            first, *rest = broken(r.right, room)
-            pieces = [f"{r.left} &{r.relation} {first} {r.tag}".rstrip(), *(f"&\\quad {p}" for p in rest)]
-            end = "" if n == len(rows) - 1 else f"{line_end}[0.35em]"
-            lines += [p + line_end for p in pieces[:-1]] + [pieces[-1] + end]
-        self.blocks.append(Block(lines=tuple(lines)))
+        self.blocks.append(Display(rows, together))
+
+    def head(self, formula: str) -> None:
+        self.blocks.append(Heading(formula))
+
+    def table(self, head: tuple[str, ...], *rows: tuple[str, ...]) -> None:
+        self.blocks.append(Table(head, rows))

@@ -42,8 +42,9 @@ class Lecture:
         inner = {e.lhs.tensor: e for e in self.network.flat_equations if self.network.tensors[e.lhs.tensor].anonymous}
         return tuple(n for name in eq.order for n in (self.order(inner[name]) if name in inner else (name,)))
 
-    def number(self, eq: Equation) -> str:
-        return f"\\tag*{{({self.numbers[id(eq)]})}}" if id(eq) in self.numbers else ""
+    def number(self, eq: Equation) -> int | None:
+        """The number under which an equation stands in the notes and in the trainer."""
+        return self.numbers.get(id(eq))
 
     def new(self, symbol: str) -> tuple[str, str]:
         """The mark of a new value and the relation after it: a star before it, or an arrow."""

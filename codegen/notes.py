@@ -13,6 +13,7 @@ import jinja2
 from codegen.document import Section
 from codegen.layout import escape
 from codegen.lecture import Lecture
+from codegen.paper import tex
 from codegen.resources import template_folders
 from codegen.sections_derivatives import all_updates, backward, every_weight, proof, update_rule
 from codegen.sections_matrices import matrix_form
@@ -43,7 +44,7 @@ def render(derivation: Derivation, spec_name: str) -> str:
     """The notes as a LaTeX document that plain TeX Live compiles."""
     template = _environment().get_template("notes/notes.tex.jinja")
     title = escape(derivation.network.title)
-    return template.render(source=escape(spec_name), title=title, sections=sections(Lecture(derivation)))
+    return template.render(source=escape(spec_name), title=title, sections=sections(Lecture(derivation)), tex=tex)
 
 
 def sections(lecture: Lecture) -> list[Section]:

@@ -9,7 +9,7 @@ from codegen.lecture import Lecture
 from derive.expressions import Access, accesses
 from derive.network import flatten
 from derive.scalars import adjoint
-from derive.steps import ElementDerivation, Step
+from derive.steps import ElementDerivation
 from derive.tidy import RULES
 
 ONE_PAGE = 16  # updates that stand in one block on one page
@@ -89,15 +89,15 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
         for eq in equations:
             place = Access(name, *eq.lhs.indices)
             side = lecture.derivative(lecture.writer.access(place))
-            rows.append(Row(side, lecture.writer.equation(eq), lecture.number(eq), "\\mathrel{+}="))
+            rows.append(Row(side, lecture.writer.equation(eq), "\\mathrel{+}=", number=lecture.number(eq)))
         section.say(f"Contributions to ${left}$ are added one after the other, the last time step first:")
         section.display(*rows)
         return
     eq = equations[0]
-    section.display(Row(left, lecture.writer.equation(eq), lecture.number(eq)))
+    section.display(Row(left, lecture.writer.equation(eq), number=lecture.number(eq)))
     reasons = [RULES[r] for r in found.rules]
     if reasons:
-        section.say(f"\\textit{{Rules used: {'; '.join(reasons)}.}}")
+        section.say(f"Rules used: {'; '.join(reasons)}.", "aside")
 
 
 def every_weight(lecture: Lecture) -> Section:
@@ -114,11 +114,11 @@ def every_weight(lecture: Lecture) -> Section:
 
 def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str) -> None:
     element = lecture.place(derived.element)
-    section.say(f"\\step{{${name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}$}}")
+    section.head(f"{name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}")
     left = lecture.derivative(element)
     rows = []
     for step in derived.steps:
-        rows.append(Row(left, lecture.writer.line(step.after), remark(step)))
+        rows.append(Row(left, lecture.writer.line(step.after), remark=step.rule))
         left = ""
     if name:
         rows.append(Row("", name))
@@ -126,15 +126,11 @@ def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name:
     uses = [(a, b) for step in derived.steps for a, b in step.uses]
     if uses:
         facts = ", ".join(f"${lecture.writer.line(a)} = {short(lecture, b)}$" for a, b in dict(uses).items())
-        section.say(f"\\uses{{{facts}}}")
+        section.say(f"with {facts}.", "with")
 
 
 def short(lecture: Lecture, expression: sympy.Expr) -> str:
     return lecture.writer.line(expression, lecture.orders.get(expression, ()))
-
-
-def remark(step: Step) -> str:
-    return f"\\remark{{{step.rule}}}"
 
 
 def all_updates(lecture: Lecture) -> Section:

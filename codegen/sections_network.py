@@ -50,7 +50,7 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
 
 def forward_rows(lecture: Lecture) -> list[Row]:
     shown = [eq for eq in lecture.network.flat_equations if not lecture.network.tensors[eq.lhs.tensor].anonymous]
-    return [Row(lecture.writer.access(eq.lhs), lecture.writer.equation(eq), lecture.number(eq)) for eq in shown]
+    return [Row(lecture.writer.access(eq.lhs), lecture.writer.equation(eq), number=lecture.number(eq)) for eq in shown]
 
 
 def element_rows(lecture: Lecture) -> list[Row]:

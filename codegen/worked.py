@@ -161,15 +161,14 @@ class Worked:
         lecture, samples = self.lecture, self.numbers.samples[:MAX_SAMPLES]
         word = "sum" if lecture.network.batch == "sum" else "mean"
         section.say(f"The same for every sample, and the {word} over the batch:")
-        head = ["", *(f"\\text{{sample {n}}}" for n in range(1, len(samples) + 1)), f"\\text{{{word}}}"]
-        lines = [" & ".join(head) + " \\\\ \\hline"]
+        head = ("", *(f"sample {n}" for n in range(1, len(samples) + 1)), word)
+        rows = []
         for weight in self.weights():
             cells = [show(at(s, adjoint(weight)), 4).text for s in samples]
             cells.append(show(at(self.numbers.gradient, weight), 4).text)
             left = f"\\partial {lecture.loss} / \\partial {lecture.writer.access(weight)}"
-            lines.append(" & ".join([left, *cells]) + " \\\\")
-        columns = "r|" + "r" * len(samples) + "|r"
-        section.say(f"{{\\small $\\begin{{array}}{{{columns}}} {' '.join(lines)} \\end{{array}}$}}")
+            rows.append((left, *cells))
+        section.table(head, *rows)
 
     def updates(self) -> Section:
         lecture = self.lecture
@@ -219,15 +218,13 @@ class Worked:
         if not any(blocks):
             return []
         section = Section("The numbers: updates as matrices")
-        stated = [
-            Row(lecture.writer.symbol(str(optimizer.rate)), lecture.writer.setting(rate), "\\remark{learning rate}")
-        ]
+        stated = [Row(lecture.writer.symbol(str(optimizer.rate)), lecture.writer.setting(rate), remark="learning rate")]
         for name in lecture.sweep.deltas:
             if not lecture.network.tensors[name].shape:
                 delta = adjoint(Access(name))
                 form, value = lecture.scalars.definition(delta) or delta, at(self.first, delta)
-                remark = f"\\remark{{derivative of ${lecture.loss}$ by ${lecture.writer.access(Access(name))}$}}"
-                stated.append(replace(self.line(lecture.writer.access(delta), form, value, self.first), tag=remark))
+                remark = f"derivative of ${lecture.loss}$ by ${lecture.writer.access(Access(name))}$"
+                stated.append(replace(self.line(lecture.writer.access(delta), form, value, self.first), remark=remark))
         section.say("With")
         section.display(*stated)
         section.say("all weights of an array change at once:")
@@ -306,8 +303,8 @@ class Worked:
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)
         section.say("For the samples of the specification the loss before and after one update is")
         section.display(
-            Row(lecture.loss, before.text, "\\remark{before}", relation(before)),
-            Row(lecture.loss, now.text, "\\remark{after}", relation(now)),
+            Row(lecture.loss, before.text, relation(before), "before"),
+            Row(lecture.loss, now.text, relation(now), "after"),
         )
         return section
 

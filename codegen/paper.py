@@ -1,0 +1,48 @@
+"""Notes on paper: the blocks of a document in LaTeX, as the template ``notes/notes.tex.jinja`` sets them."""
+
+from __future__ import annotations
+
+from codegen.document import Block, Display, Heading, Paragraph, Row, Table
+from codegen.layout import WIDTH, broken, visible_length
+
+
+def tex(block: Block) -> str:
+    """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one."""
+    match block:
+        case Display(rows, together):
+            return "\n".join(["\\begin{align*}", *(f"  {line}" for line in lines(rows, together)), "\\end{align*}"])
+        case Paragraph(text, manner):
+            text = {"plain": text, "aside": f"\\textit{{{text}}}", "with": f"\\uses{{{text}}}"}[manner]
+        case Heading(formula):
+            text = f"\\step{{${formula}$}}"
+        case Table():
+            text = table(block)
+    return f"\n{text}"
+
+
+def lines(rows: tuple[Row, ...], together: bool) -> list[str]:
+    """The lines of an ``align``; right sides are broken where they would leave the page."""
+    line_end = " \\\\*" if together else " \\\\"
+    room = WIDTH - max(visible_length(r.left) for r in rows)
+    found = []
+    for n, r in enumerate(rows):
+        first, *rest = broken(r.right, room)
+        pieces = [f"{r.left} &{r.relation} {first} {tag(r)}".rstrip(), *(f"&\\quad {p}" for p in rest)]
+        end = "" if n == len(rows) - 1 else f"{line_end}[0.35em]"
+        found += [p + line_end for p in pieces[:-1]] + [pieces[-1] + end]
+    return found
+
+
+def tag(row: Row) -> str:
+    """What stands at the right of a line."""
+    if row.number is not None:
+        return f"\\tag*{{({row.number})}}"
+    return f"\\remark{{{row.remark}}}" if row.remark else ""
+
+
+def table(t: Table) -> str:
+    """Numbers in columns; the first column names the rows, the last one sums them up."""
+    head = [f"\\text{{{word}}}" if word else "" for word in t.head]
+    cells = [" & ".join(head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
+    columns = "r|" + "r" * (len(t.head) - 2) + "|r"
+    return f"{{\\small $\\begin{{array}}{{{columns}}} {' '.join(cells)} \\end{{array}}$}}"
