@@ -572,3 +572,53 @@ def test_names_that_mean_something_in_python():
     text = text_of(spec + "target self\n loss np = (y - self)^2")
     for statement in ("lambda_ = data[0]", "real_ = weights[1]", "half_ = weights[0]", "self = data[2]"):
         assert statement in text
+
+
+#: Counters and keys with the words that the authors of Philox publish for them (Random123, kat_vectors).
+PHILOX = [
+    ((0, 0, 0, 0), 0, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ((2**32 - 1,) * 4, 2**64 - 1, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        0x299F31D0A4093822,
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
+]
+
+WEIGHTS_OF_SEED_0 = [-0.11058905044860781, 0.41683899196559593, 0.25821041828096686]
+ORDER_OF_SEED_7 = [1, 3, 7, 5, 6, 4, 0, 8, 2, 10, 9]
+
+
+def compiled(module: ModuleType, name: str) -> Any:
+    """A compiled function of a trainer, whose name ends in the hash of all of them."""
+    return next(getattr(module, n) for n in vars(module) if n.rpartition("_")[0] == name)
+
+
+@pytest.mark.parametrize(("counter", "key", "words"), PHILOX)
+def test_random_numbers_are_those_published(make, counter, key, words):
+    found = compiled(make("iris"), "philox")(*counter, np.uint64(key))
+    assert " ".join(f"{int(w):08x}" for w in found) == words
+
+
+def test_weights_and_orders_are_those_of_the_seed(make):
+    """Bits written down here once: they may not change with the machine or with a version of NumPy."""
+    module = make("iris")
+    assert module.initial(0, np.float64)[:3].tolist() == WEIGHTS_OF_SEED_0
+    order = np.arange(11)
+    compiled(module, "shuffle")(order, 7, 2)
+    assert order.tolist() == ORDER_OF_SEED_7
+
+
+def test_orders_and_weights_are_spread_evenly(make):
+    module = make("iris")
+    shuffle, places = compiled(module, "shuffle"), np.zeros((6, 6))
+    order = np.arange(6)
+    for epoch in range(6000):
+        shuffle(order, 1, epoch)
+        places[order, np.arange(6)] += 1
+    assert np.abs(places / 1000 - 1).max() < 0.15  # five standard deviations
+    drawn = np.empty(40_000)
+    compiled(module, "uniform")(3, drawn)
+    assert 0 < drawn.min() < drawn.max() < 1
+    assert abs(drawn.mean() - 0.5) < 0.005
+    assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.02
