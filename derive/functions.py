@@ -56,6 +56,14 @@ def minimum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
     return Cases(right - left, left, right)
 
 
+#: Functions of several arguments, by name: how many, and what they make.
+COMBINING: dict[str, tuple[int, Callable[..., sympy.Expr]]] = {
+    "max": (2, maximum),
+    "min": (2, minimum),
+    "cases": (3, Cases),
+}
+
+
 @lru_cache(maxsize=1)
 def elementary() -> dict[str, Callable[[sympy.Expr], sympy.Expr]]:
     """The elementary functions of the language, by name."""

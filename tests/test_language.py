@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,9 @@ def test_the_examples_load(path: Path) -> None:
         ("sin(0) + cos(0) + sinh(0) + cosh(0) + tanh(0) + erf(0)", 2.0),
         ("sign(-2) + sign(0) + sign(5)", 0.0),
         ("max(2, 3) - min(2, 3)", 1.0),
+        ("cases(1, 2, 3) - cases(0, 2, 3) + cases(-1, 2, 3)", 2.0),
+        ("sum(cases(v - 1, 10 * v, 0))", 20.0),
+        ("cos(pi)", -1.0),
         ("sigmoid(0) + relu(-1) + relu(2) + identity(3)", 5.5),
         ("softplus(0) - log(2)", 0.0),
         ("sum(A)", 10.0),
@@ -241,6 +245,49 @@ def test_a_pre_activation_gets_a_name() -> None:
 def test_the_user_s_function_comes_before_the_catalogue_s() -> None:
     spec = "define sigmoid(z) = z + 10\nweight w\ny = sigmoid(w)\nloss y"
     assert value(spec, "y", w=1) == 11.0
+
+
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        ("f(w)", 331.0),
+        ("f(w, 5)", 351.0),
+        ("f(w, b = 5)", 351.0),
+        ("f(w, 5, 7)", 357.0),
+        ("f(w, c = 7)", 337.0),
+        ("f(w, c = 7, b = 5)", 357.0),
+        ("f(c = 7, a = w)", 337.0),
+        ("f(w, b = w + 1)", 341.0),
+        ("total(w * v)", 9.0),
+        ("total(w * v, scale = 2)", 18.0),
+        ("total(scale = 2, x = w * v)", 18.0),
+    ],
+)
+def test_arguments_by_place_by_name_and_by_default(call: str, result: float) -> None:
+    defines = "define f(a, b = 3, c = 1) = 100 * a + 10 * b + c\ndefine total(x, scale = 1) = scale * sum(x)\n"
+    spec = f"{defines}constant v[2] = [1, 2]\nweight w\ny = {call}\nloss y + f(w) + total(v)"
+    assert value(spec, "y", w=3) == result
+
+
+def test_a_default_may_be_negative_or_a_fraction() -> None:
+    spec = "define f(a, b = -1/2, c = 1e-3) = a * b + c\nweight w\ny = f(w)\nloss y"
+    assert value(spec, "y", w=2) == pytest.approx(-0.999)
+
+
+def test_the_name_of_a_keyword_is_no_use_of_a_parameter_with_that_name() -> None:
+    spec = "define f(z, alpha) = leaky_relu(z, alpha = 0.5)\nweight w\nloss f(w, 1)"
+    with pytest.raises(SpecError, match="alpha is not used"):
+        network(spec)
+
+
+def test_the_catalogue_s_formulas_do_not_see_the_user_s() -> None:
+    spec = "define sigmoid(z) = 2 * silu(z)\nweight w\ny = sigmoid(w)\nloss y"
+    assert value(spec, "y", w=0.5) == pytest.approx(1 / (1 + math.exp(-0.5)))
+
+
+def test_pi_is_a_number_unless_something_has_that_name() -> None:
+    assert value("weight w\ny = w * pi\nloss y", "y", w=1) == pytest.approx(math.pi)
+    assert value("weight w\nconstant pi = 3\ny = w * pi\nloss y", "y", w=1) == 3.0
 
 
 def test_functions_may_use_each_other_in_any_order() -> None:

@@ -11,10 +11,12 @@ from typing import NoReturn
 
 from derive.diagnostics import Source, Span, SpecError, did_you_mean
 from derive.expressions import Index
-from derive.functions import elementary
+from derive.functions import COMBINING, elementary
 from derive.language import checks, numbers, syntax
+from derive.language.arguments import SIGNATURES, check_parameters, signature
+from derive.language.catalogue import catalogue, is_catalogued
 from derive.language.cycles import circle
-from derive.language.definitions import Function, catalogue, compile_function
+from derive.language.definitions import Function, compile_function
 from derive.language.equations import check_initials, is_zero, lower_equation, lower_loss
 from derive.language.layers import mark_biases
 from derive.language.names import LAYERS, REDUCTIONS
@@ -24,13 +26,6 @@ from derive.language.recurrence import Deferred, check_deferred, group_recurrenc
 from derive.language.scope import Scope
 from derive.language.settings import Settings
 from derive.network import Equation, Fact, Network, Role, Tensor
-
-_SIGNATURES = {
-    "sum": "sum(e) over all elements, or sum(i: e) over an index",
-    "mean": "mean(e) over all elements, or mean(i: e) over an index",
-    "max": "max(a, b), or max(e) over all elements",
-    "min": "min(a, b), or min(e) over all elements",
-}
 
 
 def load(source: Source) -> Network:
@@ -48,7 +43,7 @@ class Builder:
         self.spans: dict[str, Span] = {}
         self.used: set[str] = set()
         self.defines: dict[str, syntax.Define] = {}
-        self.functions: dict[str, Function] = {}
+        self.functions: dict[tuple[str, bool], Function] = {}
         self.equations: list[Equation] = []
         self.facts: list[Fact] = []
         self.layers: dict[str, int] = {}
@@ -56,7 +51,7 @@ class Builder:
         self.current = ""  # the tensor whose equation is being read
         self.initials: dict[str, syntax.Equation] = {}
         self.deferred: list[Deferred] = []
-        self.opening: list[str] = []
+        self.opening: list[syntax.Define] = []
         self.anonymous_names: set[str] = set()
         self.reserved: frozenset[str] = frozenset()
 
@@ -96,7 +91,7 @@ class Builder:
             facts=tuple(self.facts),
             batch=settings.batch,
             notation=settings.notation,
-            decimals=numbers.decimals(specification),
+            decimals=numbers.decimals([*statements, *(f.definition for f in self.functions.values())]),
         )
         checks.check(network, self)
         return settings.finish(network)
@@ -123,14 +118,11 @@ class Builder:
 
     def define(self, statement: syntax.Define) -> None:
         name = statement.name
-        if name.id in elementary() or name.id in LAYERS:
+        if is_language_function(name.id):
             raise SpecError(f"'{name.id}' is a function of the language", name.span, "", "use another name")
         if name.id in self.spans or name.id in self.defines:
             self.refuse_second(name)
-        ids = [p.id for p in statement.parameters]
-        for p in statement.parameters:
-            if ids.count(p.id) > 1:
-                raise SpecError(f"parameter {p.id} is named twice", p.span, "", "use two different names")
+        check_parameters(statement.parameters)
         self.defines[name.id] = statement
 
     def announce(self, statement: syntax.Equation) -> None:
@@ -179,7 +171,7 @@ class Builder:
     # names
 
     def add_name(self, name: syntax.Name) -> None:
-        if name.id in elementary() or name.id in LAYERS:
+        if is_language_function(name.id):
             raise SpecError(f"'{name.id}' is a function of the language", name.span, "", "write another name")
         if name.id in self.spans or name.id in self.defines:
             self.refuse_second(name)
@@ -263,36 +255,45 @@ class Builder:
     # functions
 
     def all_functions(self) -> set[str]:
-        return {*elementary(), *LAYERS, *REDUCTIONS, *catalogue(), *self.defines}
+        return {*elementary(), *COMBINING, *LAYERS, *REDUCTIONS, *catalogue(), *self.defines}
 
     def function(self, name: syntax.Name) -> Function:
         """A function of the user or of the catalogue, compiled when it is first used."""
-        if name.id not in self.functions:
-            if name.id not in self.defines and name.id not in catalogue():
-                own = f"define {name.id}(z) = …"
-                close = did_you_mean(name.id, self.all_functions())
-                hint = f"{close}\nor a function of your own: {own}" if close else f"define it: {own}"
-                if name.id in self.tensors:
-                    hint = f"{name.id} is a tensor: write {name.id}[…] for an element, or {name.id} * (…) for a product"
-                raise SpecError(
-                    f"unknown function '{name.id}'",
-                    name.span,
-                    "",
-                    hint,
-                )
-            self.functions[name.id] = compile_function(self, name)
+        definition = self.definition(name.id)
+        if definition is None:
+            own = f"define {name.id}(z) = …"
+            close = did_you_mean(name.id, self.all_functions())
+            hint = f"{close}\nor a function of your own: {own}" if close else f"define it: {own}"
+            if name.id in self.tensors:
+                hint = f"{name.id} is a tensor: write {name.id}[…] for an element, or {name.id} * (…) for a product"
+            raise SpecError(f"unknown function '{name.id}'", name.span, "", hint)
+        key = name.id, is_catalogued(definition)
+        if key not in self.functions:
+            self.functions[key] = compile_function(self, name, definition)
         self.used.add(name.id)
-        return self.functions[name.id]
+        return self.functions[key]
+
+    def definition(self, name: str) -> syntax.Define | None:
+        """What the name of a function stands for: the user's definition hides one of the catalogue.
+
+        The catalogue's own formulas know nothing of the user's.
+        """
+        own = None if self.opening and is_catalogued(self.opening[-1]) else self.defines.get(name)
+        return own or (catalogue()[name].definition if name in catalogue() else None)
 
     def targets(self) -> list[Tensor]:
         return [t for t in self.tensors.values() if t.role == "target"]
 
     def signature(self, name: str) -> str:
         """How a function is called."""
-        if name in self.defines or name in catalogue():
-            definition = self.defines.get(name) or catalogue()[name]
-            return f"{name}({', '.join(p.id for p in definition.parameters)})"
-        return _SIGNATURES.get(name, f"{name}(x)")
+        if (definition := self.definition(name)) is not None:
+            return signature(name, definition.parameters)
+        return SIGNATURES.get(name, f"{name}(x)")
+
+
+def is_language_function(name: str) -> bool:
+    """Whether a name means a function that no specification can redefine."""
+    return name in elementary() or name in COMBINING or name in LAYERS
 
 
 def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:

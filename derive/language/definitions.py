@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sympy
 
 from derive.diagnostics import SpecError
 from derive.expressions import Access
-from derive.functions import elementary, formula
+from derive.functions import COMBINING, elementary, formula
 from derive.language import syntax
-from derive.language.parser import parse, read
+from derive.language.catalogue import is_catalogued
 from derive.language.scope import Scope, Value, shown
 from derive.network import Fact
 
@@ -31,32 +29,23 @@ if TYPE_CHECKING:
 class Function:
     """A function of the catalogue or of the user; ``elementwise`` applies it to scalars where that is possible."""
 
-    name: str
-    parameters: tuple[syntax.Name, ...]
-    body: syntax.Expr
-    given: tuple[syntax.Expr, syntax.Expr] | None
+    definition: syntax.Define
     elementwise: Callable[..., sympy.Expr] | None
-    from_catalogue: bool
+
+    @property
+    def parameters(self) -> tuple[syntax.Parameter, ...]:
+        return self.definition.parameters
 
 
-@lru_cache(maxsize=1)
-def catalogue() -> dict[str, syntax.Define]:
-    """The definitions of ``catalogue.spec``."""
-    specification = parse(read(Path(__file__).with_name("catalogue.spec")))
-    return {s.name.id: s for s in specification.statements if isinstance(s, syntax.Define)}
-
-
-def compile_function(builder: Builder, name: syntax.Name, opening: tuple[str, ...] = ()) -> Function:
-    """Make a function out of its definition; raises where it is defined through itself."""
+def compile_function(builder: Builder, name: syntax.Name, definition: syntax.Define) -> Function:
+    """Make a function out of its definition, used as ``name``; raises where it is defined through itself."""
     from derive.language.lowering import Lowering
 
-    own = name.id in builder.defines
-    definition = builder.defines[name.id] if own else catalogue()[name.id]
-    if name.id in builder.opening:
-        chain = " → ".join((*builder.opening, name.id))
+    if definition in builder.opening:
+        chain = " → ".join(d.name.id for d in (*builder.opening, definition))
         raise SpecError(f"'{name.id}' is defined through itself", name.span, chain, "a formula cannot contain itself")
     _check_parameters(definition)
-    builder.opening.append(name.id)
+    builder.opening.append(definition)
     try:
         scalar = _is_elementwise(definition.body, builder)
         elementwise = None
@@ -67,7 +56,7 @@ def compile_function(builder: Builder, name: syntax.Name, opening: tuple[str, ..
             elementwise = _identity if body == symbols[0] and len(symbols) == 1 else formula(name.id, symbols, body)
     finally:
         builder.opening.pop()
-    return Function(name.id, definition.parameters, definition.body, definition.given, elementwise, not own)
+    return Function(definition, elementwise)
 
 
 def _check_parameters(definition: syntax.Define) -> None:
@@ -92,10 +81,10 @@ def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
             return node.operator != "@" and all(_is_elementwise(e, builder) for e in (node.left, node.right))
         case syntax.Call():
             name = node.function.id
-            if not all(_is_elementwise(a, builder) for a in node.arguments):
+            if not all(_is_elementwise(a, builder) for a in (*node.arguments, *(k.value for k in node.keywords))):
                 return False
-            if name in ("max", "min"):
-                return len(node.arguments) == 2
+            if name in COMBINING:
+                return len(node.arguments) > 1
             if name in elementary():
                 return True
             if name in ("sum", "mean", "linear", "dense"):
@@ -106,23 +95,23 @@ def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
 
 def expand(builder: Builder, function: Function, values: list[Value], lowering: Lowering, node: syntax.Call) -> Value:
     """Write a function with reductions out, its parameters standing for ``values``."""
-    parameters = dict(zip((p.id for p in function.parameters), values, strict=True))
+    definition = function.definition
+    parameters = dict(zip((p.id for p in definition.parameters), values, strict=True))
     inner = lowering.inside(lowering.scope.inner(bound={}, parameters=parameters))
-    if function.name in builder.opening:
-        raise SpecError(
-            f"'{function.name}' is defined through itself", node.span, "", "a formula cannot contain itself"
-        )
-    builder.opening.append(function.name)
+    if definition in builder.opening:
+        name = definition.name.id
+        raise SpecError(f"'{name}' is defined through itself", node.span, "", "a formula cannot contain itself")
+    builder.opening.append(definition)
     try:
-        result = inner.lower(function.body, None)
-        if function.given is not None:
-            _declare_fact(builder, function.given, values, inner)
+        result = inner.lower(definition.body, None)
+        if definition.given is not None:
+            _declare_fact(builder, definition.given, values, inner)
     except SpecError as error:
-        if not function.from_catalogue:
+        if not is_catalogued(definition):
             raise
         shapes = " and ".join(f"{builder.text(v.span)} is {shown(v.shape)}" for v in values)
         raise SpecError(
-            error.message, node.span, shapes, f"{builder.signature(function.name)}: {error.help}"
+            error.message, node.span, shapes, f"{builder.signature(definition.name.id)}: {error.help}"
         ) from error
     finally:
         builder.opening.pop()

@@ -23,7 +23,8 @@ def makes_layer(node: syntax.Expr) -> bool:
     """Whether an expression makes a layer somewhere inside."""
     match node:
         case syntax.Call():
-            return node.function.id in LAYERS or any(makes_layer(a) for a in node.arguments)
+            values = (*node.arguments, *(k.value for k in node.keywords))
+            return node.function.id in LAYERS or any(makes_layer(v) for v in values)
         case syntax.Binary():
             return makes_layer(node.left) or makes_layer(node.right)
         case syntax.Negate():

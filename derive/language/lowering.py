@@ -15,8 +15,9 @@ import sympy
 
 from derive.diagnostics import Span, SpecError, did_you_mean
 from derive.expressions import Access, Index, accesses, index_symbols
-from derive.functions import Formula, elementary, maximum, minimum
+from derive.functions import COMBINING, Formula, elementary
 from derive.language import names, syntax
+from derive.language.arguments import bind, by_place
 from derive.language.definitions import expand
 from derive.language.layers import auto_name, layer, layer_of, makes_layer
 from derive.language.numbers import rational
@@ -81,6 +82,8 @@ class Lowering:
             return Value.scalar(scope.bound[node.id], node.span)
         if node.id in builder.sizes:
             return Value.scalar(sympy.Integer(builder.size(node.id)), node.span)
+        if node.id == "pi":  # where nothing of the specification has that name
+            return Value.scalar(sympy.pi, node.span)
         raise builder.unknown(node, {*scope.parameters, *scope.bound})
 
     def element(self, node: syntax.Element) -> Value:
@@ -238,40 +241,28 @@ class Lowering:
     # functions
 
     def call(self, node: syntax.Call, expected: Shape | None) -> Value:
-        name, arguments = node.function.id, node.arguments
-        if name in names.REDUCTIONS and len(arguments) == 1:
-            return total(self, name, self.lower(arguments[0], None), node.span)
-        if name in ("sum", "mean"):
-            self.arity(node, 1)
-        if name in ("max", "min"):
-            self.arity(node, 2)
-            left, right = self.operands((arguments[0], arguments[1]), expected)
-            return self.elementwise(maximum if name == "max" else minimum, node.span, left, right)
+        name = node.function.id
+        if name in ("sum", "mean") or (name in ("max", "min") and len(node.arguments) == 1):
+            (argument,) = by_place(node, 1)
+            return total(self, name, self.lower(argument, None), node.span)
+        if name in COMBINING:
+            count, combine = COMBINING[name]
+            return self.elementwise(combine, node.span, *self.operands(by_place(node, count), expected))
         if name in names.LAYERS:
-            self.arity(node, 1)
+            by_place(node, 1)
             return layer(self, node, expected)
-        if name in elementary() and name not in self.builder.defines:
-            self.arity(node, 1)
-            argument = self.named(self.lower(arguments[0], expected))
-            return self.elementwise(elementary()[name], node.span, argument)
+        if name in elementary():
+            (argument,) = by_place(node, 1)
+            return self.elementwise(elementary()[name], node.span, self.named(self.lower(argument, expected)))
         function = self.builder.function(node.function)
-        self.arity(node, len(function.parameters))
+        arguments = bind(node, function.parameters)
         if function.elementwise is not None:
             values = [self.named(v) for v in self.operands(arguments, expected)]
             return self.elementwise(_worked(function.elementwise), node.span, *values)
-        values = [self.lower(a, expected if len(arguments) == 1 else None) for a in arguments]
+        only = sum(p.default is None for p in function.parameters) == 1
+        values = [self.lower(a, expected if only else None) for a in arguments]
         values = [self.named(v, p.id, always=True) for v, p in zip(values, function.parameters, strict=True)]
         return expand(self.builder, function, values, self, node)
-
-    def arity(self, node: syntax.Call, wanted: int) -> None:
-        got, name = len(node.arguments), node.function.id
-        if got != wanted:
-            raise SpecError(
-                f"{name} takes {wanted} argument{'s' * (wanted != 1)}",
-                node.span,
-                f"{got} given",
-                f"write {self.builder.signature(name)}",
-            )
 
     def named(self, value: Value, letter: str = "z", always: bool = False) -> Value:
         """The value itself if it is simple, else a named tensor that holds it.

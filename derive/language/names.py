@@ -56,8 +56,9 @@ LAYERS = ("linear", "dense")
 RESERVED = frozenset(STATEMENTS) | {"given"} | REDUCTIONS
 
 _RULE = "names hold ASCII letters, digits and underscores"
-_COMPARISON = ("comparisons are not part of the language", "max(a, b), min(a, b) and abs(a) make cases")
-_LOGIC = ("there are no logical operations", "max(a, b) and min(a, b) make cases")
+_CASES = "cases(u, a, b) is a where u > 0, else b; max(a, b) and min(a, b) make cases too"
+_COMPARISON = ("comparisons are not part of the language", _CASES)
+_LOGIC = ("there are no logical operations", _CASES)
 
 #: Spellings of other languages that are a mistake wherever they stand: the message and the help.
 SLIPS: dict[str, tuple[str, str]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy
 
 from derive.diagnostics import SpecError
@@ -77,9 +79,9 @@ def reshape(numbers: list[sympy.Rational], shape: tuple[int, ...]) -> Numbers:
     return [reshape(numbers[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
 
 
-def decimals(specification: syntax.Specification) -> frozenset[sympy.Rational]:
+def decimals(statements: Iterable[syntax.Statement]) -> frozenset[sympy.Rational]:
     """The numbers that formulas have with a decimal point: notes print them as they stand."""
     kinds = (syntax.Equation, syntax.Loss, syntax.Define)
-    formulas = tuple(s for s in specification.statements if isinstance(s, kinds))
+    formulas = tuple(s for s in statements if isinstance(s, kinds))
     literals = (node for node in syntax.walk(formulas) if isinstance(node, syntax.Number))
     return frozenset(rational(number) for number in literals if number.decimal)

@@ -52,6 +52,15 @@ class Call(Node):
 
     function: Name
     arguments: tuple[Expr, ...]
+    keywords: tuple[Keyword, ...] = ()
+
+
+@dataclass(frozen=True)
+class Keyword(Node):
+    """``alpha = 0.2`` among the arguments of a call; the span is that of the name, ``id``."""
+
+    id: str
+    value: Expr
 
 
 @dataclass(frozen=True)
@@ -148,11 +157,19 @@ class Size(Node):
 
 
 @dataclass(frozen=True)
+class Parameter(Node):
+    """``z`` or ``alpha = 0.01`` in the brackets of a definition."""
+
+    id: str
+    default: Number | None
+
+
+@dataclass(frozen=True)
 class Define(Node):
-    """``define f(a, b) = body`` with an optional ``given left = right``, a fact about the arguments."""
+    """``define f(a, b = 1) = body`` with an optional ``given left = right``, a fact about the arguments."""
 
     name: Name
-    parameters: tuple[Name, ...]
+    parameters: tuple[Parameter, ...]
     body: Expr
     given: tuple[Expr, Expr] | None
 

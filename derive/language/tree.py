@@ -57,6 +57,9 @@ class TreeBuilder(Transformer[Token, s.Specification]):
     ) -> s.Define:
         return s.Define(span, name, parameters[1:-1:2], body, given[1::2] or None)
 
+    def parameter(self, span: Span, name: s.Name, _equal: Token | None = None, *default: s.Number) -> s.Parameter:
+        return s.Parameter(name.span, name.id, default[0] if default else None)
+
     def notation(self, span: Span, _word: Token, style: s.Name) -> s.Notation:
         return s.Notation(span, style)
 
@@ -136,7 +139,20 @@ class TreeBuilder(Transformer[Token, s.Specification]):
         return s.Element(span, name, brackets[1:-1:2])
 
     def call(self, span: Span, function: s.Name, arguments: Row, _close: Token) -> s.Call:
-        return s.Call(span, function, arguments[1::2])
+        plain: list[s.Expr] = []
+        keywords: list[s.Keyword] = []
+        for argument in arguments[1::2]:
+            if isinstance(argument, s.Keyword):
+                keywords.append(argument)
+            elif keywords:
+                help = f"write it before {keywords[0].id} = …, or give it a name too"
+                raise SpecError("an argument without a name stands after one with a name", argument.span, help=help)
+            else:
+                plain.append(argument)
+        return s.Call(span, function, tuple(plain), tuple(keywords))
+
+    def keyword(self, _span: Span, name: s.Name, _equal: Token, value: s.Expr) -> s.Keyword:
+        return s.Keyword(name.span, name.id, value)
 
     def reduction(
         self, span: Span, kind: s.Name, arguments: Row, _colon: Token, body: s.Expr, _close: Token
