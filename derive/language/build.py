@@ -22,8 +22,9 @@ from derive.language.layers import mark_biases
 from derive.language.names import LAYERS, REDUCTIONS
 from derive.language.parser import parse
 from derive.language.ranges import Range
-from derive.language.recurrence import Deferred, check_deferred, group_recurrences
-from derive.language.scope import Scope
+from derive.language.recurrence import check_deferred
+from derive.language.scans import group_recurrences
+from derive.language.scope import Deferred, Scope, Shape
 from derive.language.settings import Settings
 from derive.network import Equation, Fact, Network, Role, Tensor
 
@@ -52,6 +53,9 @@ class Builder:
         self.initials: dict[str, syntax.Equation] = {}
         self.deferred: list[Deferred] = []
         self.opening: list[syntax.Define] = []
+        self.amidst: dict[str, set[Index]] = {}
+        self.ahead: dict[str, Shape] = {}
+        self.leading: dict[str, int] = {}
         self.anonymous_names: set[str] = set()
         self.reserved: frozenset[str] = frozenset()
 
@@ -135,6 +139,7 @@ class Builder:
             return
         self.add_name(name)
         self.upcoming[name.id] = statement
+        self.leading[name.id] = self.named_indices(statement.target)
 
     def shape(self, item: syntax.Declared) -> tuple[int, ...]:
         """The sizes in the brackets of a declaration."""
@@ -162,6 +167,10 @@ class Builder:
             case syntax.Name() if node.id in self.sizes:
                 return self.size(node.id)
         return None
+
+    def named_indices(self, target: syntax.Declared) -> int:
+        """How many brackets on the left of an equation hold the name of an index."""
+        return sum(isinstance(b, syntax.Name) and b.id not in self.sizes for b in target.brackets or ())
 
     def size(self, name: str) -> int:
         """The value of a declared size, which counts as a use of it."""
@@ -234,7 +243,8 @@ class Builder:
         """The error for a name whose equation stands below, or is the one being read."""
         way = circle(self.upcoming, self.current, name.id)
         if len(way) == 2:
-            looks_back = "a recurrence looks back by a fixed number of steps: h[t-1]"
+            looks_back = "a recurrence looks back by a fixed number of steps: h[t-1]; "
+            looks_back += "to go through time from its end, count from there and read x[T+1-t]"
             help = looks_back if self.upcoming[name.id].target.brackets else "give the new value a name of its own"
             return SpecError(f"'{name.id}' is defined through itself", name.span, "", help)
         if way:

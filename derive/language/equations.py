@@ -11,6 +11,7 @@ from derive.expressions import Access, Index, index, index_symbols, rename
 from derive.language import syntax
 from derive.language.lowering import Lowering
 from derive.language.ranges import Constraint, Range, extent_of, solve
+from derive.language.recurrence import keep_amidst, lengths
 from derive.language.scope import Pending, Scope, Value, shown, visible_shape
 from derive.network import Tensor
 
@@ -24,6 +25,7 @@ def lower_equation(builder: Builder, statement: syntax.Equation) -> None:
     scope = Scope(builder.reserved)
     lowering = Lowering(builder, scope)
     leading, expected = _left_side(builder, target, scope)
+    scope.left = leading
     value = lowering.lower(statement.body, expected)
     if expected and not value.shape:
         scalar = value.element(())
@@ -33,17 +35,19 @@ def lower_equation(builder: Builder, statement: syntax.Equation) -> None:
             "shapes do not agree",
             statement.body.span,
             f"this is {shown(value.shape)} and {name} is {shown(expected)}",
-            f"write {name}[{', '.join(map(str, value.shape))}] = …, or leave the brackets out",
+            f"write {name}[{', '.join([*map(str, leading), *map(str, value.shape)])}] = …, or leave "
+            f"{'the sizes' if leading else 'the brackets'} out",
         )
     inner = tuple(scope.fresh(n) for n in value.shape)
     lhs, body = Access(name, *leading, *inner), value.element(inner)
-    ranges = solve(scope.constraints, scope.ranges, scope.spans)
+    ranges = solve(scope.constraints, {**scope.ranges, **lengths(builder, scope)}, scope.spans)
     builder.defer(scope, ranges)
     shape = tuple(ranges[s][1] for s in leading) + value.shape
     first = _first_indices(builder, name, len(shape))
     extents = tuple(extent + 1 - start for extent, start in zip(shape, first, strict=True))
     builder.put_tensor(Tensor(name, extents, "value", first=first if set(first) - {1} else ()), target.name.span)
     builder.upcoming.pop(name, None)
+    keep_amidst(builder, name)
     if name in builder.initials:
         _lower_initial(builder, builder.initials[name], builder.tensors[name])
     finish(builder, scope, Pending(lhs, body, (), "sum", value.order), ranges)
@@ -67,30 +71,26 @@ def finish(builder: Builder, scope: Scope, last: Pending, ranges: dict[Index, Ra
     builder.equations += scope.close([*pending, last], ranges)
 
 
-def _left_side(
-    builder: Builder, target: syntax.Declared, scope: Scope
-) -> tuple[tuple[Index, ...], tuple[int, ...] | None]:
-    """Index names on the left, or the sizes; ``()`` expected where there are no brackets: a scalar."""
-    if target.brackets is None:
-        return (), ()
-    sizes = [builder.extent(b) for b in target.brackets]
-    if all(s is not None for s in sizes):
-        return (), tuple(s for s in sizes if s is not None)
-    leading = []
-    for bracket, size in zip(target.brackets, sizes, strict=True):
+def _left_side(builder: Builder, target: syntax.Declared, scope: Scope) -> tuple[tuple[Index, ...], tuple[int, ...]]:
+    """Index names on the left, and the sizes that follow; ``()`` expected where there are none: a scalar."""
+    sizes = [builder.extent(b) for b in target.brackets or ()]
+    leading: list[Index] = []
+    for bracket, size in zip(target.brackets or (), sizes, strict=True):
+        if size is not None and not any(s is None for s in sizes[len(leading) :]):
+            break
         if size is not None or not isinstance(bracket, syntax.Name):
             raise SpecError(
-                "brackets on the left hold sizes or index names",
+                "brackets on the left hold index names, then sizes",
                 bracket.span,
                 "",
-                "write h[16] = … for a whole tensor, z[i, j] = … for one element of it",
+                "write h[16] = … for a whole tensor, z[i, j] = … for one element of it, h[t, 16] = … for a row",
             )
         builder.check_index(bracket)
         if bracket.id in scope.bound:
             raise SpecError(f"index {bracket.id} is named twice", bracket.span, "", "use two different letters")
         scope.bound[bracket.id] = scope.bind(bracket.id, bracket.span)
         leading.append(scope.bound[bracket.id])
-    return tuple(leading), None
+    return tuple(leading), tuple(s for s in sizes[len(leading) :] if s is not None)
 
 
 def _first_indices(builder: Builder, name: str, rank: int) -> tuple[int, ...]:

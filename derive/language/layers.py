@@ -34,12 +34,12 @@ def makes_layer(node: syntax.Expr) -> bool:
 
 def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Value:
     """``linear(x)`` and ``dense(x)``: a fresh weight matrix, and a bias for dense."""
-    if lowering.scope.bound:
+    if not set(lowering.scope.bound.values()) <= set(lowering.scope.left):
         raise SpecError(
-            "a layer cannot stand inside an indexed equation",
+            "a layer cannot stand inside a sum",
             node.span,
             "",
-            "declare its weights, and write the sum: weight W[16, n] and sum(j: W[i,j] * x[j])",
+            "give it a line of its own, h[t] = dense(x[t]), or declare its weights and write W @ x + b",
         )
     if expected is None:
         raise SpecError(

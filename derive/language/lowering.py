@@ -22,9 +22,10 @@ from derive.language.definitions import expand
 from derive.language.layers import auto_name, layer, layer_of, makes_layer
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
-from derive.language.recurrence import Deferred, is_recurrent
+from derive.language.recurrence import is_recurrent, past
 from derive.language.reductions import product, reduction, total
 from derive.language.scope import (
+    Deferred,
     Pending,
     Scope,
     Shape,
@@ -93,15 +94,16 @@ class Lowering:
             value = self.scope.parameters[name]
             shape, element, order = value.shape, value.element, value.order
             starts: Shape = (1,) * len(shape)
+        elif is_recurrent(self.builder, name, subscripts):
+            parts = tuple(i.span for i in node.indices)
+            rest = past(self.builder, name, subscripts, node.span)
+            self.scope.deferred.append(Deferred(name, subscripts, node.span, parts, rest))
+            return Value.tensor(name, rest, node.span, *subscripts)
         elif name in self.builder.tensors:
             tensor = self.builder.use(name)
             shape = visible_shape(tensor)
             element, order = Value.tensor(name, shape, node.span).element, (name,)
             starts = tuple(tensor.start(d) for d in range(len(shape)))
-        elif is_recurrent(self.builder, name, subscripts):
-            parts = tuple(i.span for i in node.indices)
-            self.scope.deferred.append(Deferred(name, subscripts, node.span, parts))
-            return Value.scalar(Access(name, *subscripts), node.span, (name,))
         else:
             raise self.builder.unknown(node.name, {*self.scope.parameters})
         if len(subscripts) > len(shape):

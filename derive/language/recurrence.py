@@ -1,9 +1,8 @@
-"""Recurrences: equations whose values at t need values at t − 1 are carried out in the order of time."""
+"""Reads of the past, ``h[t-1]``: what shape they have, how far back they reach, and whether they stay inside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy
@@ -11,117 +10,92 @@ import sympy
 from derive.diagnostics import Span, SpecError
 from derive.expressions import Index, index_symbols
 from derive.language.ranges import Range, extent_of
-from derive.network import Equation, Scan, Tensor
+from derive.language.scope import Deferred, Scope, shown, visible_shape
+from derive.language.shapes import length_ahead, shapes_ahead
+from derive.network import Tensor
 
 if TYPE_CHECKING:
     from derive.language.build import Builder
 
 
-@dataclass
-class Deferred:
-    """A use ``h[t-1]`` of a tensor that is defined by this equation or by a later one.
-
-    ``parts`` are the places of the subscripts, ``ranges`` those of the equation's indices once they are known.
-    """
-
-    name: str
-    subscripts: tuple[sympy.Expr, ...]
-    span: Span
-    parts: tuple[Span, ...]
-    ranges: dict[Index, Range] = field(default_factory=dict)
-
-
-def group_recurrences(
-    equations: list[Equation], tensors: Mapping[str, Tensor], spans: Mapping[str, Span]
-) -> tuple[Equation | Scan, ...]:
-    """Put every maximal run of equations that need each other through time into a :class:`Scan`.
-
-    A recurrence starts at the first equation that reads a value of the past and ends at the last equation that
-    defines such a value.
-    """
-    defined_at = {eq.lhs.tensor: n for n, eq in enumerate(equations) if all(i.is_Symbol for i in eq.lhs.indices)}
-    grouped: list[Equation | Scan] = []
-    position = 0
-    while position < len(equations):
-        end = _last_needed(equations, position, defined_at)
-        if end is None:
-            grouped.append(equations[position])
-            position += 1
-            continue
-        while (further := _furthest(equations, position, end, defined_at)) > end:
-            end = further
-        grouped += _scan(equations[position : end + 1], tensors, spans)
-        position = end + 1
-    return tuple(grouped)
-
-
-def _last_needed(equations: list[Equation], position: int, defined_at: Mapping[str, int]) -> int | None:
-    later = [defined_at[a.tensor] for a in equations[position].reads if defined_at.get(a.tensor, -1) >= position]
-    return max(later, default=None)
-
-
-def _furthest(equations: list[Equation], start: int, end: int, defined_at: Mapping[str, int]) -> int:
-    ends = [_last_needed(equations, n, defined_at) for n in range(start, end + 1)]
-    return max([e for e in ends if e is not None], default=end)
-
-
-def _scan(equations: list[Equation], tensors: Mapping[str, Tensor], spans: Mapping[str, Span]) -> list[Equation | Scan]:
-    """The run as a scan over its time index; equations that do not depend on time stand before it."""
-    inside = {eq.lhs.tensor for eq in equations}
-    times = {
-        (eq.lhs.indices[d], eq.ranges[eq.lhs.indices[d]])
-        for eq in equations
-        for a in eq.reads
-        if a.tensor in inside
-        for d, i in enumerate(a.indices)
-        if not i.is_Symbol and index_symbols(i) and d < len(eq.lhs.indices) and eq.lhs.indices[d] in index_symbols(i)
-    }
-    named = next((eq.lhs.tensor for eq in equations if not tensors[eq.lhs.tensor].anonymous), equations[0].lhs.tensor)
-    if len(times) != 1:
-        raise SpecError(
-            "this recurrence has no one time index",
-            spans.get(named),
-            "",
-            "let one index, the same in all its equations, look back: h[t] = … h[t-1] …",
-        )
-    time, (first, last) = times.pop()
-    before = [eq for eq in equations if time not in eq.free]
-    within = tuple(eq for eq in equations if time in eq.free)
-    for eq in before:
-        if any(a.tensor in {e.lhs.tensor for e in within} for a in eq.reads):
-            raise SpecError(
-                "this value stands inside a recurrence but has no time",
-                spans.get(eq.lhs.tensor),
-                f"index {sympy.sstr(time)} is missing",
-                "give it the time index, or move it below the recurrence",
-            )
-    return [*before, Scan(time, first, last, within)]
-
-
 def is_recurrent(builder: Builder, name: str, subscripts: tuple[sympy.Expr, ...]) -> bool:
-    """Whether ``name`` is defined by an equation in indices that is being read or still to come, and read in the past.
+    """Whether ``name`` belongs to a recurrence that is being read, and is read in its past.
 
     The past is ``t - 1`` or any other constant step back; what else may look back, ``T - t``, may as well look ahead.
+    An equation belongs to it that is being read or still to come, or that stands in the midst of it already.
     """
+    if name in builder.amidst:
+        return any(_stepping(s) in builder.amidst[name] for s in subscripts)
     statement = builder.upcoming.get(name)
-    return statement is not None and bool(statement.target.brackets) and any(map(_steps_back, subscripts))
+    return statement is not None and bool(statement.target.brackets) and any(map(_stepping, subscripts))
 
 
-def _steps_back(subscript: sympy.Expr) -> bool:
+def past(builder: Builder, name: str, subscripts: tuple[sympy.Expr, ...], span: Span) -> tuple[int, ...]:
+    """The shape of ``name[subscripts]``, a read of the past."""
+    if name in builder.tensors:
+        return visible_shape(builder.tensors[name])[len(subscripts) :]
+    if name not in builder.ahead:
+        builder.ahead = shapes_ahead(builder)
+    named, shape = builder.leading[name], builder.ahead[name]
+    if not named <= len(subscripts) <= named + len(shape):
+        several = f"{named} to {named + len(shape)}" if shape else str(named)
+        help = f"the left side is {builder.text(builder.upcoming[name].target.span)}"
+        if len(subscripts) < named:
+            help += f"; with a size in it, as in {name}[t, 16] = …, a row can be read as a whole"
+        raise SpecError(f"wrong number of indices for {name}", span, f"{len(subscripts)} here, not {several}", help)
+    return shape[len(subscripts) - named :]
+
+
+def lengths(builder: Builder, scope: Scope) -> dict[Index, Range]:
+    """The range of a time index that nothing tells in its own equation but what it reads of the past."""
+    told = {s for c in scope.constraints for s in index_symbols(c.subscript)}
+    found: dict[Index, Range] = {}
+    for d in scope.deferred:
+        for dimension, subscript in enumerate(d.subscripts):
+            time = _stepping(subscript)
+            if time is not None and time not in told and d.name not in builder.tensors:
+                length = length_ahead(builder, d.name, dimension)
+                found |= {time: (1, length)} if length else {}
+    return found
+
+
+def keep_amidst(builder: Builder, name: str) -> None:
+    """Note that ``name`` stands between a read of the past and the equation that it waits for, and the time index."""
+    waiting = [d for d in builder.deferred if d.name in builder.upcoming]
+    if waiting:
+        builder.amidst[name] = {time for d in waiting for s in d.subscripts if (time := _stepping(s)) is not None}
+    else:
+        builder.amidst.clear()
+
+
+def _stepping(subscript: sympy.Expr) -> Index | None:
+    """The index t of a subscript t − 1."""
     step, rest = subscript.as_coeff_Add()
-    return bool(rest.is_Symbol and step < 0)
+    return rest if rest.is_Symbol and step < 0 else None
+
+
+def _reaching_back(tensor: Tensor, read: Deferred) -> Tensor:
+    """The tensor with the states before its first step that a read needs, if it stood above that read."""
+    first = [tensor.start(d) for d in range(len(tensor.shape))]
+    for d, subscript in enumerate(read.subscripts[: len(first)]):
+        if not subscript.is_Symbol:
+            first[d] = min(first[d], 1 + int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0))))
+    shape = tuple(n + tensor.start(d) - first[d] for d, n in enumerate(tensor.shape))
+    return replace(tensor, shape=shape, first=tuple(first) if set(first) - {1} else ())
 
 
 def check_deferred(builder: Builder) -> None:
     """Every read of a recurrent tensor stays inside it and looks back in time only."""
     for d in builder.deferred:
-        tensor = builder.tensors[d.name]
-        if len(d.subscripts) != len(tensor.shape):
+        tensor = _reaching_back(builder.tensors[d.name], d)
+        builder.tensors[d.name] = tensor
+        if d.rest != visible_shape(tensor)[len(d.subscripts) :] or len(d.subscripts) > len(tensor.shape):
+            whole = visible_shape(tensor)[builder.leading[d.name] :]
             raise SpecError(
-                f"wrong number of indices for {d.name}",
+                f"the shape of {d.name} is not clear",
                 d.span,
-                f"{len(d.subscripts)} here, {len(tensor.shape)} on the left",
-                "a recurrence is written with all indices",
+                f"read as {shown(d.rest)} here, but its equation makes it {shown(whole)}",
+                f"write its size on the left: {d.name}[t, {', '.join(map(str, whole)) or '16'}] = …",
             )
         builder.used.add(d.name)
         for dimension, subscript in enumerate(d.subscripts):

@@ -76,8 +76,10 @@ def product(lowering: Lowering, left: Value, right: Value, span: Span) -> Value:
     for side in (left, right):
         if len(side.shape) not in (1, 2):
             help = "write * for a product with a scalar, or sum(i, j: …) for more indices"
-            if accesses(side.probe()) and accesses(side.probe())[0].tensor in lowering.builder.upcoming:
-                help = "a recurrence is written with all indices: h[t, i] = … sum(j: U[i, j] * h[t-1, j]) …"
+            read = accesses(side.probe())
+            if not side.shape and read and read[0].tensor in lowering.builder.upcoming:
+                name = read[0].tensor
+                help = f"nothing else tells the shape of {name}; write it on the left, as in {name}[t, 16] = …"
             raise SpecError(
                 "a matrix product needs vectors or matrices",
                 span,

@@ -14,7 +14,6 @@ import sympy
 from derive.diagnostics import Span
 from derive.expressions import Access, Index, accesses, fresh, index, index_symbols, rename
 from derive.language.ranges import Constraint, Range
-from derive.language.recurrence import Deferred
 from derive.network import Equation, Tensor
 
 #: What indices without a name are called.
@@ -64,11 +63,27 @@ class Pending:
 
 
 @dataclass
+class Deferred:
+    """A use ``h[t-1]`` of a value of the same recurrence at an earlier time.
+
+    ``parts`` are the places of the subscripts, ``rest`` is the shape that the use was taken to have, ``ranges`` are
+    those of the equation's indices once they are known.
+    """
+
+    name: str
+    subscripts: tuple[sympy.Expr, ...]
+    span: Span
+    parts: tuple[Span, ...]
+    rest: tuple[int, ...] = ()
+    ranges: dict[Index, Range] = field(default_factory=dict)
+
+
+@dataclass
 class Scope:
     """The indices, parameters and pending equations of one equation while it is lowered.
 
     Index symbols are unique within the scope (a second ``j`` becomes ``j'``); :meth:`close` gives every equation
-    plain letters again.
+    plain letters again.  ``left`` are the indices that the left side names.
     """
 
     reserved: frozenset[str]
@@ -81,6 +96,7 @@ class Scope:
     pending: list[Pending] = field(default_factory=list)
     deferred: list[Deferred] = field(default_factory=list)
     counts: dict[sympy.Symbol, Index] = field(default_factory=dict)
+    left: tuple[Index, ...] = ()
 
     def bind(self, name: str, span: Span) -> Index:
         """A new index that the user calls ``name``."""

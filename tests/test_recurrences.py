@@ -1,0 +1,269 @@
+"""Recurrences: how they are written, and their derivatives next to automatic differentiation of code by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from oracles import Data, automatic, derived, draw, network_of, sigmoid
+
+from derive.network import Scan
+
+# Networks by hand ---------------------------------------------------------------------------------------------
+
+RNN = """
+    size T = 4
+    input x[T, 2]
+    weight W[3, 3], U[3, 2], b[3]
+    h[t] = tanh(W @ h[t-1] + U @ x[t] + b)
+    y = linear(h[T])
+    target r
+    loss L = 1/2 * (y - r)^2
+"""
+
+
+def states(cell: Callable[[Any, Any], Any], state: Any, x: Any) -> list[Any]:
+    """All states of a cell from ``state`` on."""
+    found = []
+    for row in x:
+        state = cell(state, row)
+        found.append(state)
+    return found
+
+
+def tanh_cell(w: Any, u: Any, b: Any) -> Callable[[Any, Any], Any]:
+    return lambda h, x: anp.tanh(anp.dot(w, h) + anp.dot(u, x) + b)
+
+
+def _rnn(d: Data) -> Any:
+    h = states(tanh_cell(d["W"], d["U"], d["b"]), anp.zeros(3), d["x"])[-1]
+    return 0.5 * (anp.dot(d["W1"], h)[0] - d["r"]) ** 2
+
+
+GRU = """
+    size T = 4
+    input x[T, 2]
+    weight Wz[3, 3], Uz[3, 2], bz[3], Wr[3, 3], Ur[3, 2], br[3], Wh[3, 3], Uh[3, 2], bh[3]
+    z[t] = sigmoid(Wz @ h[t-1] + Uz @ x[t] + bz)
+    r[t] = sigmoid(Wr @ h[t-1] + Ur @ x[t] + br)
+    n[t] = tanh(Wh @ (r[t] * h[t-1]) + Uh @ x[t] + bh)
+    h[t] = (1 - z[t]) * h[t-1] + z[t] * n[t]
+    y[t] = linear(h[t])
+    target a[T]
+    loss L = sum((y - a)^2)
+"""
+
+
+def _gru(d: Data) -> Any:
+    def cell(h: Any, x: Any) -> Any:
+        z = sigmoid(anp.dot(d["Wz"], h) + anp.dot(d["Uz"], x) + d["bz"])
+        r = sigmoid(anp.dot(d["Wr"], h) + anp.dot(d["Ur"], x) + d["br"])
+        n = anp.tanh(anp.dot(d["Wh"], r * h) + anp.dot(d["Uh"], x) + d["bh"])
+        return (1 - z) * h + z * n
+
+    y = [anp.dot(d["W1"], h)[0] for h in states(cell, anp.zeros(3), d["x"])]
+    return sum((v - a) ** 2 for v, a in zip(y, d["a"], strict=True))
+
+
+LSTM = """
+    size T = 3
+    input x[T, 2]
+    weight P[2], Q[2], R[2]
+    f[t, 2] = sigmoid(dense(x[t]) + linear(h[t-1]){f})
+    i[t, 2] = sigmoid(dense(x[t]) + linear(h[t-1]){i})
+    g[t, 2] = tanh(dense(x[t]) + linear(h[t-1]))
+    c[t] = f[t] * c[t-1] + i[t] * g[t]
+    o[t, 2] = sigmoid(dense(x[t]) + linear(h[t-1]){o})
+    h[t] = o[t] * tanh(c[t])
+    target r[2]
+    loss L = sum((h[T] - r)^2) + sum(P^2) + sum(Q^2) + sum(R^2)
+"""
+
+
+def _lstm(d: Data, peepholes: float) -> Any:
+    def gate(k: int, h: Any, x: Any, c: Any) -> Any:
+        return anp.dot(d[f"W{k}"], x) + d[f"b{k}"] + anp.dot(d[f"W{k + 1}"], h) + peepholes * c
+
+    h, c = anp.zeros(2), anp.zeros(2)
+    for x in d["x"]:
+        f = sigmoid(gate(1, h, x, d["P"] * c))
+        i = sigmoid(gate(3, h, x, d["Q"] * c))
+        c = f * c + i * anp.tanh(gate(5, h, x, 0.0))
+        h = sigmoid(gate(7, h, x, d["R"] * c)) * anp.tanh(c)
+    return anp.sum((h - d["r"]) ** 2) + anp.sum(d["P"] ** 2) + anp.sum(d["Q"] ** 2) + anp.sum(d["R"] ** 2)
+
+
+PLAIN_LSTM = LSTM.format(f="", i="", o="")
+PEEPHOLES = LSTM.format(f=" + P * c[t-1]", i=" + Q * c[t-1]", o=" + R * c[t]")
+
+BIDIRECTIONAL = """
+    size T = 4
+    input x[T, 2]
+    weight W[3, 3], U[3, 2], b[3], V[3, 3], A[3, 2], a[3]
+    f[t] = tanh(W @ f[t-1] + U @ x[t] + b)
+    g[s] = tanh(V @ g[s-1] + A @ x[T+1-s] + a)
+    y[t, 2] = linear(f[t]) + dense(g[T+1-t])
+    target r[T, 2]
+    loss L = sum((y - r)^2)
+"""
+
+
+def _bidirectional(d: Data) -> Any:
+    f = states(tanh_cell(d["W"], d["U"], d["b"]), anp.zeros(3), d["x"])
+    g = states(tanh_cell(d["V"], d["A"], d["a"]), anp.zeros(3), d["x"][::-1])[::-1]
+    y = [anp.dot(d["W1"], p) + anp.dot(d["W2"], q) + d["b2"] for p, q in zip(f, g, strict=True)]
+    return sum(anp.sum((v - r) ** 2) for v, r in zip(y, d["r"], strict=True))
+
+
+STACKED = """
+    size T = 4
+    input x[T]
+    h[t, 3] = tanh(dense(x[t]) + linear(h[t-1]))
+    k[t, 2] = tanh(dense(h[t]) + linear(k[t-1]))
+    p[t] = softmax(k[t])
+    target r[T, 2]
+    loss L = -sum(t: r[t] @ log(p[t]))
+"""
+
+
+def _stacked(d: Data) -> Any:
+    def layer(n: int, size: int, x: Any) -> list[Any]:
+        return states(tanh_cell(d[f"W{n + 1}"], d[f"W{n}"], d[f"b{n}"]), anp.zeros(size), x)
+
+    k = layer(3, 2, layer(1, 3, d["x"].reshape(4, 1)))
+    return -sum(anp.dot(r, v - anp.log(anp.sum(anp.exp(v)))) for v, r in zip(k, d["r"], strict=True))
+
+
+LEARNED_START = """
+    size T = 3
+    input x[T, 2], u[2]
+    weight W[2, 2], s[2], Q[2, 2]
+    h[0] = tanh(Q @ u) * s
+    h[t] = tanh(W @ h[t-1] + x[t])
+    y[t] = W @ h[t]
+    target r[T, 2]
+    loss L = mean((y - r)^2) + sum(s^2)
+"""
+
+
+def _learned_start(d: Data) -> Any:
+    start = anp.tanh(anp.dot(d["Q"], d["u"])) * d["s"]
+    h = states(lambda h, x: anp.tanh(anp.dot(d["W"], h) + x), start, d["x"])
+    return anp.mean((anp.array([anp.dot(d["W"], v) for v in h]) - d["r"]) ** 2) + anp.sum(d["s"] ** 2)
+
+
+TWO_BACK = """
+    size T = 5
+    input x[T, 2]
+    weight W[2, 2], V[2, 2], a
+    h[t] = tanh(W @ h[t-1] + V @ h[t-2] + a * x[t])
+    loss L = sum(h^2) + sum(h[2]) * sum(h[T])
+"""
+
+
+def _two_back(d: Data) -> Any:
+    h = [anp.zeros(2), anp.zeros(2)]
+    for x in d["x"]:
+        h.append(anp.tanh(anp.dot(d["W"], h[-1]) + anp.dot(d["V"], h[-2]) + d["a"] * x))
+    return sum(anp.sum(v**2) for v in h) + anp.sum(h[3]) * anp.sum(h[-1])
+
+
+AMIDST = """
+    size T = 4
+    input x[T, 2]
+    weight W[2, 2], m
+    v[t] = m * v[t-1] + W @ h[t-1] + x[t]
+    u[t] = tanh(v[t])
+    h[t] = u[t] * u[t-1] + v[t-1]
+    loss L = sum(h^2)
+"""
+
+
+def _amidst(d: Data) -> Any:
+    v, u, h = anp.zeros(2), anp.zeros(2), anp.zeros(2)
+    total = 0.0
+    for x in d["x"]:
+        before = v, u
+        v = d["m"] * v + anp.dot(d["W"], h) + x
+        u = anp.tanh(v)
+        h = u * before[1] + before[0]
+        total = total + anp.sum(h**2)
+    return total
+
+
+NETWORKS: dict[str, tuple[str, Callable[[Data], Any]]] = {
+    "rnn": (RNN, _rnn),
+    "gru": (GRU, _gru),
+    "lstm": (PLAIN_LSTM, lambda d: _lstm(d, 0.0)),
+    "lstm with peepholes": (PEEPHOLES, lambda d: _lstm(d, 1.0)),
+    "bidirectional": (BIDIRECTIONAL, _bidirectional),
+    "stacked": (STACKED, _stacked),
+    "learned start": (LEARNED_START, _learned_start),
+    "two steps back": (TWO_BACK, _two_back),
+    "read back in the midst of a recurrence": (AMIDST, _amidst),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradients_are_those_of_automatic_differentiation(name: str) -> None:
+    spec, by_hand = NETWORKS[name]
+    network = network_of(spec)
+    data = draw(network, seed=len(name))
+    loss, gradients = derived(spec, data)
+    expected_loss, expected = automatic(network, by_hand, data)
+    assert loss == pytest.approx(expected_loss, rel=1e-10)
+    assert set(gradients) == set(expected)
+    for weight, gradient in expected.items():
+        assert np.any(gradient != 0), f"the test says nothing about {weight}"
+        scale = float(np.max(np.abs(gradient)))
+        np.testing.assert_allclose(gradients[weight], gradient, rtol=1e-9, atol=1e-11 * scale, err_msg=weight)
+
+
+# How they are written -----------------------------------------------------------------------------------------
+
+
+def shapes(spec: str) -> dict[str, tuple[int, ...]]:
+    return {t.name: t.shape for t in network_of(spec).tensors.values() if not t.anonymous}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_loop_over_time_for_every_direction_and_layer(name: str) -> None:
+    scans = [s for s in network_of(NETWORKS[name][0]).equations if isinstance(s, Scan)]
+    assert len(scans) == {"bidirectional": 2, "stacked": 2}.get(name, 1)
+
+
+def test_rows_without_a_recurrence() -> None:
+    spec = "input x[5, 3]\nweight W[2, 3]\nq[t] = W @ x[t]\ns[i] = q[i] @ q[1]\nloss L = sum(s)"
+    assert {k: v for k, v in shapes(spec).items() if k in "qs"} == {"q": (5, 2), "s": (5,)}
+
+
+@pytest.mark.parametrize(
+    ("equations", "state"),
+    [
+        ("h[t] = tanh(W @ h[t-1] + x[t])", (5, 3)),  # h[0] is stored beside h[1] … h[4]
+        ("h[t] = tanh(h[t-1] @ W + x[t])", (5, 3)),
+        ("z[t] = W @ h[t-1]\nh[t] = tanh(z[t]) + x[t]", (5, 3)),
+        ("z[t] = 2 * h[t-1]\nh[t] = tanh(z[t]) + W @ x[t]", (5, 3)),
+        ("z[t] = h[t-1] @ h[t-1]\nh[t] = z[t] * x[t] + W[1]", (5, 3)),
+        ("z[t] = W @ h[t-1]\ng[t] = 2 * h[t-1]\nh[t] = g[t] / (1 + z[t] @ z[t] + x[t,1]^2)", (5, 3)),
+        ("h[t] = mean(x[t]) * h[t-1] + W[1,1]", (5,)),
+        ("h[t] = softmax(h[t-1] + x[t]) + W[1]", (5, 3)),
+        ("z[t] = squared_error(h[t-1], x[t])\nh[t] = z[t] * W[1]", (5, 3)),
+        ("h[t, 3] = tanh(linear(h[t-1])) + sum(W) + x[t,1]", (5, 3)),
+        ("h[t] = x[t] + tanh(dense(h[t-1])) + sum(W)", (5, 3)),
+        ("h[t, 3, 2] = tanh(W @ h[t-1]) + x[t,1]", (5, 3, 2)),
+    ],
+)
+def test_the_shape_of_a_state_is_told_from_the_equations(equations: str, state: tuple[int, ...]) -> None:
+    spec = f"size T = 4\ninput x[T, 3]\nweight W[3, 3]\n{equations}\nloss L = sum(h^2)"
+    assert shapes(spec)["h"] == state
+
+
+def test_layers_in_a_recurrence_have_one_set_of_weights() -> None:
+    spec = "size T = 7\ninput x[T, 3]\nh[t, 5] = tanh(dense(x[t]) + linear(h[t-1]))\ny[t] = linear(h[t])\nloss sum(y)"
+    weights = {w.name: w.shape for w in network_of(spec).weights}
+    assert weights == {"W1": (5, 3), "b1": (5,), "W2": (5, 5), "W3": (1, 5)}
+    assert [w.name for w in network_of(spec).weights if w.bias] == ["b1"]
