@@ -55,6 +55,12 @@ class Table:
 Block = Paragraph | Display | Heading | Table
 
 
+def spans(text: str) -> list[tuple[str, str]]:
+    """The words and the formulas of a text, in turn: pairs of words and the formula after them."""
+    parts = text.split("$")
+    return list(zip(parts[::2], [*parts[1::2], ""], strict=False))
+
+
 @dataclass
 class Section:
     """A heading with what stands under it."""

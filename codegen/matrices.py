@@ -204,9 +204,11 @@ def grid(weight: Tensor, indices: tuple[sympy.Expr, ...], transposed: bool) -> G
 
 
 def bmatrix(rows: list[list[str]], small: bool = False) -> str:
-    """Rows of formulas in square brackets."""
-    kind = "bsmallmatrix" if small else "bmatrix"
-    return f"\\begin{{{kind}}} " + " \\\\ ".join(" & ".join(r) for r in rows) + f" \\end{{{kind}}}"
+    """Rows of formulas in square brackets; small ones stand in a line of text."""
+    inside = " \\\\ ".join(" & ".join(r) for r in rows)
+    if small:
+        return f"\\left[\\begin{{smallmatrix}} {inside} \\end{{smallmatrix}}\\right]"
+    return f"\\begin{{bmatrix}} {inside} \\end{{bmatrix}}"
 
 
 def factored(layout: Grid, closed: sympy.Expr | None, scalars: Scalars, write: Callable[..., str]) -> str | None:

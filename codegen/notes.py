@@ -1,4 +1,4 @@
-"""The lecture notes: a derivation laid out in sections of paragraphs and formulas, printed by a LaTeX template.
+"""The lecture notes: a derivation laid out in sections of paragraphs and formulas, printed by a template per format.
 
 Everything mathematical comes out of :class:`~derive.derivation.Derivation`; the sections choose what is shown in which
 order, the templates hold the layout.
@@ -6,15 +6,12 @@ order, the templates hold the layout.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import jinja2
-
+from codegen import markdown, page, paper
 from codegen.document import Section
 from codegen.layout import escape
 from codegen.lecture import Lecture
-from codegen.paper import tex
-from codegen.resources import template_folders
+from codegen.marker import MARKER
+from codegen.resources import LATEX, environment
 from codegen.sections_derivatives import all_updates, backward, every_weight, proof, update_rule
 from codegen.sections_matrices import matrix_form
 from codegen.sections_network import made_of, the_network
@@ -22,29 +19,41 @@ from codegen.worked import worked_sections
 from derive.derivation import Derivation
 
 
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([str(f) for f in template_folders()]),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
+def render(derivation: Derivation, spec_name: str) -> str:
+    """The notes as a LaTeX document that plain TeX Live compiles."""
+    template = environment(LATEX).get_template("notes/notes.tex.jinja")
+    title = escape(derivation.network.title)
+    return template.render(
+        marker=MARKER,
+        source=escape(spec_name),
+        title=title,
+        sections=sections(Lecture(derivation)),
+        tex=paper.tex,
     )
 
 
-def render(derivation: Derivation, spec_name: str) -> str:
-    """The notes as a LaTeX document that plain TeX Live compiles."""
-    template = _environment().get_template("notes/notes.tex.jinja")
-    title = escape(derivation.network.title)
-    return template.render(source=escape(spec_name), title=title, sections=sections(Lecture(derivation)), tex=tex)
+def render_markdown(derivation: Derivation, spec_name: str) -> str:
+    """The notes as Markdown with formulas between dollar signs, for GitHub, KaTeX and MathJax."""
+    template = environment().get_template("notes/notes.md.jinja")
+    return template.render(
+        marker=MARKER,
+        source=markdown.comment(spec_name),
+        title=markdown.escape(derivation.network.title),
+        sections=sections(Lecture(derivation)),
+        markdown=markdown.block,
+    )
+
+
+def render_page(derivation: Derivation, spec_name: str) -> str:
+    """The notes as one HTML file that needs nothing else: formulas in MathML, styles inside."""
+    template = environment(escape=True).get_template("notes/notes.html.jinja")
+    return template.render(
+        marker=MARKER,
+        source=page.comment(spec_name),
+        title=derivation.network.title,
+        sections=sections(Lecture(derivation)),
+        page=page,
+    )
 
 
 def sections(lecture: Lecture) -> list[Section]:

@@ -36,6 +36,18 @@ def _notes(derivation: Derivation, spec_name: str, _path: Path) -> str:
     return notes.render(derivation, spec_name)
 
 
+def _markdown(derivation: Derivation, spec_name: str, _path: Path) -> str:
+    from codegen import notes
+
+    return notes.render_markdown(derivation, spec_name)
+
+
+def _page(derivation: Derivation, spec_name: str, _path: Path) -> str:
+    from codegen import notes
+
+    return notes.render_page(derivation, spec_name)
+
+
 def _trainer(derivation: Derivation, spec_name: str, path: Path) -> str:
     from codegen import trainer
 
@@ -50,6 +62,8 @@ def _report(derivation: Derivation, spec_name: str, _path: Path) -> str:
 
 KINDS = {
     ".tex": Kind("lecture notes in LaTeX", _notes),
+    ".md": Kind("lecture notes in Markdown, for GitHub, KaTeX and MathJax", _markdown),
+    ".html": Kind("lecture notes as a page that needs nothing else", _page),
     ".py": Kind("a trainer, a Python module with Numba kernels", _trainer),
     ".json": Kind("formulas and numbers for machines", _report),
 }

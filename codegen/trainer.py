@@ -7,8 +7,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import jinja2
-
 from codegen import vectormath
 from codegen.identifiers import Identifiers
 from codegen.interface import (
@@ -27,7 +25,7 @@ from codegen.numbering import PlainText, equation_numbers
 from codegen.optimizer import updates
 from codegen.printer import NATIVE, number_lines
 from codegen.program import program_of
-from codegen.resources import template_folders
+from codegen.resources import environment
 from codegen.schedule import TOTAL, Schedule, schedule
 from codegen.stable import stable
 from derive.gradient import Sweep
@@ -104,17 +102,9 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "class_count": 2 if classifier == "binary" else network.of_role("target")[0].size if classifier else 0,
         "class_words": class_words(network, classifier),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template_folders()),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    compiled = environment.get_template("trainer/kernels.py.jinja").render(context, hash="")
+    compiled = environment().get_template("trainer/kernels.py.jinja").render(context, hash="")
     digest = hashlib.sha256((compiled + context["vectormath"]).encode()).hexdigest()[:8]  # type: ignore[operator]
-    text = environment.get_template("trainer/module.py.jinja").render(context, hash=f"_{digest}")
+    text = environment().get_template("trainer/module.py.jinja").render(context, hash=f"_{digest}")
     ast.parse(text)
     return text
 
