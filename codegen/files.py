@@ -15,7 +15,7 @@ from pathlib import Path
 from codegen.marker import MARKER
 from derive.diagnostics import SpecError
 
-#: Where the marker is looked for in a file that is already there.
+#: Where the marker is looked for: in the first lines of a file, and after the last line that belongs to a PDF.
 MARKED_LINES = 10
 MARKED_BYTES = 2_000
 
@@ -69,27 +69,34 @@ def _check_existing(target: Path, place: Path, spec: Path, force: bool) -> None:
 def _is_generated(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
-            lines = file.read(MARKED_BYTES).split(b"\n")[:MARKED_LINES]
+            start = file.read(MARKED_BYTES)
+            file.seek(max(0, path.stat().st_size - MARKED_BYTES))
+            return _bears_marker(start, file.read())
     except OSError:
         return False
-    return any(MARKER.encode() in line for line in lines)
 
 
-def write(texts: Sequence[tuple[Path, str]]) -> None:
-    """Write texts to files that have passed :func:`check`; raises :class:`SpecError` where the system refuses.
+def _bears_marker(start: bytes, end: bytes) -> bool:
+    last = end.rpartition(b"%%EOF")[2] if start.startswith(b"%PDF-") else b""
+    return any(MARKER.encode() in line for line in [*start.split(b"\n")[:MARKED_LINES], last])
 
-    On any failure, an interrupt included, no temporary file stays behind.
+
+def write(texts: Sequence[tuple[Path, str | bytes]]) -> None:
+    """Write texts, or bytes as they are, to files that have passed :func:`check`.
+
+    Raises :class:`SpecError` where the system refuses. On any failure, an interrupt included, no temporary file stays behind.
     """
-    for target, text in texts:
-        if MARKER not in "\n".join(text.split("\n")[:MARKED_LINES]):
+    contents = [(target, text.encode() if isinstance(text, str) else text) for target, text in texts]
+    for target, content in contents:
+        if not _bears_marker(content, content):
             raise AssertionError(f"the text for {target} lacks the line by which it may be replaced")
     waiting: list[tuple[Path, Path, Path]] = []
     try:
-        for target, text in texts:
+        for target, content in contents:
             place = Path(os.path.realpath(target))  # the file that a symbolic link points to, not the link
             temporary = place.with_name(f".derive-{os.urandom(8).hex()}.tmp")
             waiting.append((target, temporary, place))
-            _store(target, temporary, place, text)
+            _store(target, temporary, place, content)
         while waiting:
             target, temporary, place = waiting[0]
             try:
@@ -103,11 +110,11 @@ def write(texts: Sequence[tuple[Path, str]]) -> None:
                 temporary.unlink()
 
 
-def _store(target: Path, temporary: Path, place: Path, text: str) -> None:
+def _store(target: Path, temporary: Path, place: Path, content: bytes) -> None:
     """A new file with the permissions of the one that it will replace."""
     try:
-        with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(temporary, "xb") as file:
+            file.write(content)
         with suppress(FileNotFoundError):
             temporary.chmod(stat.S_IMODE(place.stat().st_mode))
     except OSError as error:

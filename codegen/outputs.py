@@ -27,13 +27,19 @@ class Kind:
     """One kind of output; ``render`` takes the derivation, the name of the specification and that of the output."""
 
     what: str
-    render: Callable[[Derivation, str, Path], str]
+    render: Callable[[Derivation, str, Path], str | bytes]
 
 
 def _notes(derivation: Derivation, spec_name: str, _path: Path) -> str:
     from codegen import notes
 
     return notes.render(derivation, spec_name)
+
+
+def _pdf(derivation: Derivation, spec_name: str, _path: Path) -> bytes:
+    from codegen import notes, pdf
+
+    return pdf.compiled(notes.render(derivation, spec_name))
 
 
 def _markdown(derivation: Derivation, spec_name: str, _path: Path) -> str:
@@ -62,6 +68,7 @@ def _report(derivation: Derivation, spec_name: str, _path: Path) -> str:
 
 KINDS = {
     ".tex": Kind("lecture notes in LaTeX", _notes),
+    ".pdf": Kind("lecture notes, compiled by LaTeX", _pdf),
     ".md": Kind("lecture notes in Markdown, for GitHub, KaTeX and MathJax", _markdown),
     ".html": Kind("lecture notes as a page that needs nothing else", _page),
     ".py": Kind("a trainer, a Python module with Numba kernels", _trainer),
@@ -89,6 +96,10 @@ def check_kind(path: Path) -> None:
         raise SpecError(f"cannot write '{path}': {message}", help=f"{close or 'these are known:'}\n{known}")
     if path.suffix == ".py":
         _check_module(path)
+    if path.suffix == ".pdf":
+        from codegen import pdf
+
+        pdf.program()
 
 
 def _check_module(path: Path) -> None:

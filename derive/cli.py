@@ -89,9 +89,8 @@ def _run(spec: Path, outputs: list[Path] | None, force: bool, quiet: bool) -> in
         derivation = derive(load(source))
     except SpecError as error:
         return _refuse(error, source)
-    texts = [(target, KINDS[target.suffix].render(derivation, source.name, target)) for target in targets]
     try:
-        files.write(texts)
+        files.write([(target, KINDS[target.suffix].render(derivation, source.name, target)) for target in targets])
     except SpecError as error:
         return _refuse(error, None)
     if not quiet:
