@@ -84,7 +84,7 @@ def _bears_marker(start: bytes, end: bytes) -> bool:
 def write(texts: Sequence[tuple[Path, str | bytes]]) -> None:
     """Write texts, or bytes as they are, to files that have passed :func:`check`.
 
-    Raises :class:`SpecError` where the system refuses. On any failure, an interrupt included, no temporary file stays behind.
+    Raises :class:`SpecError` where the system refuses. No temporary file stays behind, not even after an interrupt.
     """
     contents = [(target, text.encode() if isinstance(text, str) else text) for target, text in texts]
     for target, content in contents:
