@@ -115,7 +115,11 @@ class Text(Writer):
         return f"{part(above)}/{part(below)}"
 
     def product(self, factors: list[str]) -> str:
-        return " ".join(factors)
+        text = ""
+        for factor in factors:
+            apart = text and (_touching_numbers(text, factor) or "∂" in text + factor)
+            text += f" · {factor}" if apart else f" {factor}" if text else factor
+        return text
 
     def power(self, base: tuple[str, int], exponent: str) -> str:
         text, level = base

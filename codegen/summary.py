@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Styled
@@ -38,6 +40,13 @@ def show(derivation: Derivation, written: list[str], console: Console | None = N
     )
     for name in written:
         console.print(Styled(f"wrote {name}", style="dim"))
+
+
+def text(derivation: Derivation) -> str:
+    """The summary as plain text."""
+    console = Console(file=StringIO(), highlight=False, soft_wrap=True, color_system=None, force_jupyter=False)
+    show(derivation, [], console)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().rstrip().split("\n"))  # type: ignore[attr-defined]
 
 
 def _equations(derivation: Derivation, writer: Text) -> Table:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from codegen.outputs import KINDS, check_kind, defaults
-from derive.diagnostics import Source, SpecError, render
+from derive.diagnostics import Source, SpecError, printable, render
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation
@@ -105,11 +105,6 @@ def _summarise(derivation: Derivation, targets: list[Path]) -> None:
         summary.show(derivation, [printable(str(target)) for target in targets])
     except SystemExit:  # that is how Rich answers when nobody reads its output any more
         raise BrokenPipeError from None
-
-
-def printable(name: str) -> str:
-    """A file's name as it may stand in a comment: no line break, no control character, no broken encoding."""
-    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from derive import output
+from derive.data import floats, given
+from derive.evaluate import forward, run
 from derive.expressions import Access
-from derive.gradient import Sweep, sweep
-from derive.network import Network
+from derive.gradient import Sweep, adjoint_name, sweep
+from derive.network import Network, Scan
 from derive.numbers import WorkedNumbers, work
 from derive.proof import Proof, prove
 from derive.scalars import Scalars, is_short, is_small
 from derive.steps import ElementDerivation, all_steps
 
+if TYPE_CHECKING:
+    from derive.interface import Gradients
 
-@dataclass(frozen=True)
-class Derivation:
+
+@dataclass(frozen=True, repr=False)
+class Derivation(output.Typeset):
     """A network, its derivatives, the proof that they are right, and the numbers of its samples where it has any.
 
     ``lines`` are the steps for every δ and every weight of a small network, in the order of the notes.
@@ -27,6 +35,75 @@ class Derivation:
     proof: Proof
     numbers: WorkedNumbers | None
     lines: Mapping[Access, ElementDerivation]
+
+    def __repr__(self) -> str:
+        return output.text(self)
+
+    @property
+    def gradients(self) -> Gradients:
+        """The derivatives by the names of weights: ``derivation.gradients["w5"]``."""
+        from derive.interface import Gradients
+
+        return Gradients(self)
+
+    @property
+    def loss(self) -> float | None:
+        """The loss at the samples and initial weights of the specification; ``None`` where it has none."""
+        return float(self.numbers.loss.real) if self.numbers else None
+
+    @property
+    def loss_after(self) -> float | None:
+        """The loss at the same samples after one update of all weights."""
+        return float(self.numbers.loss_after.real) if self.numbers else None
+
+    @property
+    def values(self) -> list[dict[str, Any]]:
+        """Everything that has a name, at each sample of the specification, as :meth:`forward` gives it."""
+        return [floats(self.network, sample) for sample in self.numbers.samples] if self.numbers else []
+
+    def forward(self, **data: Any) -> dict[str, Any]:
+        """Everything that has a name, for one sample: ``derivation.forward(x=[2, 3], t=1)["h"]``.
+
+        Parameters
+        ----------
+        data
+            A number or an array for every input and target; for weights as well, in place of their initial values.
+            Targets may be left out if no loss is wanted: then everything that depends on them is left out too.
+
+        Returns
+        -------
+        dict
+            floats and NumPy arrays of float64, worked in 50 digits.
+
+        Raises
+        ------
+        SpecError
+            for a name that is no input, target or weight, for a missing value, for a wrong shape.
+        """
+        values = given(self.network, data, needed=("input", "weight"))
+        missing = {t.name for t in self.network.of_role("target")} - values.keys()
+        return floats(self.network, forward(_without(self.network, missing), values))
+
+    def gradient(self, **data: Any) -> dict[str, Any]:
+        """The derivative of the loss by every weight array, for one sample: floats and NumPy arrays of float64.
+
+        Parameters, errors and precision are those of :meth:`forward`; here targets are needed.
+        """
+        values = forward(self.network, given(self.network, data, needed=("input", "target", "weight")))
+        run(self.sweep.equations, values, {**self.network.tensors, **self.sweep.tensors})
+        return floats(self.network, {w.name: values[adjoint_name(w.name)] for w in self.network.weights})
+
+    def write(self, *targets: str | Path, force: bool = False) -> None:
+        """Write files, the kind told by the ending, as ``derive net.spec -o …`` does.
+
+        Files are replaced only if derive generated them, or with ``force``; they appear whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            for an unknown ending, and where a file cannot or must not be written; then nothing is.
+        """
+        output.write(self, targets, force)
 
 
 def derive(network: Network) -> Derivation:
@@ -41,3 +118,17 @@ def derive(network: Network) -> Derivation:
     scalars = Scalars(network, swept)
     lines = dict(all_steps(scalars)) if is_small(network) and is_short(scalars) else {}
     return Derivation(network, swept, scalars, prove(network, swept, scalars, lines), work(network, swept), lines)
+
+
+def _without(network: Network, names: set[str]) -> Network:
+    """The network without the equations that need something of these names."""
+    if not names:
+        return network
+    kept = []
+    for step in network.equations:
+        equations = step.equations if isinstance(step, Scan) else (step,)
+        if any(a.tensor in names for eq in equations for a in eq.reads):
+            names = names | {eq.lhs.tensor for eq in equations}
+        else:
+            kept.append(step)
+    return replace(network, equations=tuple(kept), source=None)

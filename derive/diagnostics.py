@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from unicodedata import combining, east_asian_width
 
 #: Longer lines are shown in part, around the place of the error.
@@ -40,19 +41,46 @@ class SpecError(Exception):
         A few words printed beside the caret: ``"W is [3, 8] and h is [16]"``.
     help
         What to write instead.
+
+    ``source`` is the text that ``span`` speaks of, once somebody knows it; then ``str(error)`` shows the place with a
+    caret, as the command line does.
     """
 
     def __init__(self, message: str, span: Span | None = None, label: str = "", help: str = "") -> None:
         super().__init__(message)
         self.message, self.span, self.label, self.help = message, span, label, help
+        self.source: Source | None = None
+
+    def __str__(self) -> str:
+        return render(self, self.source).removeprefix("error: ")
+
+    def __repr__(self) -> str:
+        where = f", line {self.source.locate(self.span.start)[0]}" if self.source and self.span else ""
+        return f"<SpecError: {self.message}{where}>"
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone, since the mistake is in the specification and not in Python."""
+        return render(self, self.source).split("\n")
+
+
+# A traceback names the class as users import it.
+SpecError.__module__ = "derive"
 
 
 @dataclass(frozen=True)
 class Source:
-    """The text of one specification and the name shown in messages (the file's name, not its folder)."""
+    """The text of one specification and the name shown in messages (the file's name, not its folder).
+
+    ``path`` is the file that it was read from, if any.
+    """
 
     name: str
     text: str
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        count = len(self.text.splitlines())
+        return f"<Source {self.name}: {count} line{'s' * (count != 1)}>"
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1."""
@@ -66,6 +94,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else ""
+
+
+def printable(name: str) -> str:
+    """A file's name as it may stand in a comment: no line break, no control character, no broken encoding."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def render(error: SpecError, source: Source | None) -> str:

@@ -37,8 +37,9 @@ class Formula(sympy.Function):
         return self.body.xreplace(dict(zip(self.parameters, self.args, strict=True)))
 
 
+@lru_cache(maxsize=4096)
 def formula(name: str, parameters: tuple[sympy.Symbol, ...], body: sympy.Expr) -> type[Formula]:
-    """A new function ``name(parameters) = body``."""
+    """The function ``name(parameters) = body``; the same one for the same formula, so that networks compare equal."""
     return type(name, (Formula,), {"parameters": parameters, "body": body, "nargs": len(parameters)})
 
 

@@ -20,10 +20,11 @@ from dataclasses import dataclass, field, replace
 import sympy
 
 from derive.expressions import Access, Equal, Index, fresh, index_symbols, partial, rename
-from derive.network import Equation, Network, Scan, Tensor
+from derive.network import Equation, Network, Scan, Tensor, cut, flatten
 from derive.tidy import Kernel, Tidied, apply_fact, hoist, is_monomial, kernels_of, tidy
 
 Program = list[Equation | Scan]
+MAX_SHOWN = 24  # equations in a repr
 INLINE_LIMIT = 40  # operations; longer derivatives get a name, so that the cost stays linear in the equations
 
 
@@ -49,6 +50,9 @@ class Contribution:
     total: sympy.Expr
     rules: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<Contribution to {adjoint_name(self.access.tensor)} through {self.access}: {cut(str(self.total))}>"
+
 
 @dataclass(frozen=True)
 class Adjoint:
@@ -65,6 +69,11 @@ class Adjoint:
     rules: tuple[str, ...]
     named: bool
 
+    def __repr__(self) -> str:
+        left = Access(adjoint_name(self.tensor), *self.indices)
+        right = "in several equations" if self.closed is None else f"= {cut(str(self.closed))}"
+        return f"<Adjoint {left} {right}>"
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -78,6 +87,11 @@ class Sweep:
     absorbed: tuple[Equation, ...]
     tensors: Mapping[str, Tensor]
     weights: frozenset[str]
+
+    def __repr__(self) -> str:
+        lines = [f" {cut(str(eq))}" for eq in flatten(self.equations)]
+        more = [f" … and {len(lines) - MAX_SHOWN} more"] if len(lines) > MAX_SHOWN else []
+        return "\n".join([f"<Sweep: {len(lines)} derivative equations>", *lines[:MAX_SHOWN], *more])
 
     @property
     def deltas(self) -> list[str]:

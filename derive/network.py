@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeAlias
 
 import sympy
 
+from derive import output
+from derive.diagnostics import Source
 from derive.expressions import Access, Index, accesses, index_symbols
 
 Role = Literal["input", "target", "weight", "constant", "value", "adjoint"]
@@ -37,6 +39,12 @@ class Tensor:
     anonymous: bool = False
     bias: bool = False
     first: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
+
+    def __repr__(self) -> str:
+        return f"<Tensor {self}: {self.role}{', a bias' if self.bias else ''}>"
 
     @property
     def size(self) -> int:
@@ -69,7 +77,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Equation:
+class Equation(output.Typeset):
     """``lhs = kind over reduce of body`` for all values of the indices on the left.
 
     ``ranges`` gives for every index the first and the last value.  With ``accumulate`` the right side is added to
@@ -103,9 +111,12 @@ class Equation:
         over = f"{self.kind}[{', '.join(map(str, self.reduce))}] " if self.reduce else ""
         return f"{self.lhs} {'+=' if self.accumulate else '='} {over}{self.body}"
 
+    def __repr__(self) -> str:
+        return f"<Equation {cut(str(self))}>"
+
 
 @dataclass(frozen=True)
-class Scan:
+class Scan(output.Typeset):
     """Equations carried out for ``index`` = first … last one after the other: a recurrence over time."""
 
     index: Index
@@ -113,6 +124,10 @@ class Scan:
     last: int
     equations: tuple[Equation, ...]
     backward: bool = False
+
+    def __repr__(self) -> str:
+        first, last = (self.last, self.first) if self.backward else (self.first, self.last)
+        return f"<Scan {self.index} = {first} … {last}: {cut('; '.join(map(str, self.equations)))}>"
 
 
 def flatten(steps: Iterable[Equation | Scan]) -> list[Equation]:
@@ -129,9 +144,13 @@ class Fact:
     value: sympy.Expr
     tensor: str
 
+    def __repr__(self) -> str:
+        over = f"sum[{', '.join(map(str, self.reduce))}] " if self.reduce else ""
+        return f"<Fact {over}{self.body} = {self.value}>"
+
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(output.Typeset):
     """Update equations for one weight *w* with gradient *g* and state, in the order in which they are carried out.
 
     ``updates`` pairs a symbol (a state or *w* itself) with its new value; a state that stands on the right of a later
@@ -147,6 +166,11 @@ class Optimizer:
     rate: sympy.Symbol
     updates: tuple[tuple[sympy.Symbol, sympy.Expr], ...]
 
+    def __repr__(self) -> str:
+        updates = "; ".join(f"{symbol} ← {body}" for symbol, body in self.updates)
+        settings = ", ".join(f"{symbol} = {float(value):g}" for symbol, value in self.settings.items())
+        return f"<Optimizer {self.name}: {updates} with {settings}>"
+
     @property
     def is_plain_descent(self) -> bool:
         """Whether the one update is w ← w − rate · g, so that arrays of weights are updated as matrices."""
@@ -154,8 +178,11 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
-class Network:
-    """One specification, resolved: tensors, equations in the order of computation, one scalar loss, numbers."""
+class Network(output.Typeset):
+    """One specification, resolved: tensors, equations in the order of computation, one scalar loss, numbers.
+
+    ``source`` is the text that it was read from; it plays no part in comparisons.
+    """
 
     title: str
     tensors: Mapping[str, Tensor]
@@ -170,6 +197,23 @@ class Network:
     batch: Literal["mean", "sum"] = "mean"
     notation: Literal["indexed", "numbered"] = "indexed"
     decimals: frozenset[sympy.Rational] = frozenset()
+    source: Source | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        return output.text(self)
+
+    @property
+    def spec(self) -> str:
+        """The specification of the network: the text that it was read from, or that stands for a model in Python.
+
+        Raises
+        ------
+        ValueError
+            where there is none: the network was put together by hand.
+        """
+        if self.source is None:
+            raise ValueError("this network was not read from a specification")
+        return self.source.text
 
     def of_role(self, role: Role) -> list[Tensor]:
         """The tensors of one role, in the order of their declaration."""
@@ -183,3 +227,8 @@ class Network:
     def flat_equations(self) -> list[Equation]:
         """All equations, those inside recurrences included, in order."""
         return flatten(self.equations)
+
+
+def cut(text: str, width: int = 160) -> str:
+    """A text on one line, its end left out where it is long."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -34,6 +34,11 @@ class WorkedNumbers:
     loss: Number
     loss_after: Number
 
+    def __repr__(self) -> str:
+        samples = f"{len(self.samples)} sample{'s' * (len(self.samples) != 1)}"
+        before, after = float(self.loss.real), float(self.loss_after.real)
+        return f"<WorkedNumbers for {samples}: loss {before:.10g}, after one update {after:.10g}>"
+
 
 def work(network: Network, sweep: Sweep) -> WorkedNumbers | None:
     """The numbers, or ``None`` where weights have no initial value or there is no sample to work."""

@@ -58,6 +58,11 @@ class Check:
     error: float
     tolerance: float
 
+    def __repr__(self) -> str:
+        verdict = "holds" if self.holds else "FAILS"
+        count = f"{self.comparisons} comparison{'s' * (self.comparisons != 1)}"
+        return f"<Check {self.name}: {verdict}, {count}, largest difference {self.error:.0e}>"
+
     @property
     def holds(self) -> bool:
         return self.error <= self.tolerance
@@ -70,6 +75,10 @@ class Proof:
     checks: tuple[Check, ...]
     points: int
     narrow: bool
+
+    def __repr__(self) -> str:
+        where = f"at {self.points} points" + (" and narrow sizes" if self.narrow else "")
+        return "\n".join([f"<Proof {where}:", *(f" {check!r}" for check in self.checks)]) + ">"
 
 
 def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Proof:

@@ -39,7 +39,9 @@ def shrink(network: Network) -> Network:
     }
     equations = tuple(_shrink_equation(eq, tensors) for eq in network.equations if isinstance(eq, Equation))
     constants = {name: _corner(numbers, tensors[name].shape) for name, numbers in network.constants.items()}
-    return replace(network, tensors=tensors, equations=equations, samples=(), initial={}, constants=constants)
+    return replace(
+        network, tensors=tensors, equations=equations, samples=(), initial={}, constants=constants, source=None
+    )
 
 
 def _corner(numbers: object, shape: tuple[int, ...]) -> object:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import sympy
 
 from derive.expressions import Access, accesses, partial
+from derive.network import cut
 from derive.scalars import Scalars, adjoint
 from derive.tidy import tidy
 
@@ -33,6 +34,9 @@ class Partial:
     by: Access
     total: bool = False
 
+    def __repr__(self) -> str:
+        return cut(plain(self))
+
 
 @dataclass(frozen=True)
 class Product:
@@ -40,12 +44,18 @@ class Product:
 
     factors: tuple[Line, ...]
 
+    def __repr__(self) -> str:
+        return cut(plain(self))
+
 
 @dataclass(frozen=True)
 class Total:
     """Terms of a sum over paths."""
 
     terms: tuple[Line, ...]
+
+    def __repr__(self) -> str:
+        return cut(plain(self))
 
 
 Line: TypeAlias = sympy.Expr | Partial | Product | Total
@@ -59,6 +69,9 @@ class Step:
     after: Line
     uses: tuple[tuple[sympy.Expr, sympy.Expr], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Step {self.rule}: {cut(plain(self.after))}>"
+
 
 @dataclass(frozen=True)
 class ElementDerivation:
@@ -68,6 +81,10 @@ class ElementDerivation:
     steps: tuple[Step, ...]
     result: sympy.Expr
     several_paths: bool
+
+    def __repr__(self) -> str:
+        rules = ", ".join(step.rule for step in self.steps)
+        return f"<ElementDerivation of {self.element}: {rules}; {cut(str(self.result))}>"
 
 
 class Stepwise:
@@ -216,6 +233,18 @@ def all_steps(scalars: Scalars) -> Iterator[tuple[Access, ElementDerivation]]:
             yield from ((element, stepwise.derive(element)) for element in network.tensors[name].elements())
     weights = [element for w in network.weights for element in w.elements()]
     yield from ((element, stepwise.derive(element)) for element in reversed(weights))
+
+
+def plain(line: Line) -> str:
+    """A line in SymPy's spelling, for a ``repr``."""
+    match line:
+        case Partial():
+            return f"∂{line.of if isinstance(line.of, Access) else f'({line.of})'}/∂{line.by}"
+        case Product():
+            return " · ".join(map(plain, line.factors))
+        case Total():
+            return " + ".join(map(plain, line.terms))
+    return f"({line})" if line.is_Add else str(line)
 
 
 def abridged(body: sympy.Expr, by: Access) -> sympy.Expr:

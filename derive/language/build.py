@@ -31,7 +31,11 @@ from derive.network import Equation, Fact, Network, Role, Tensor
 
 def load(source: Source) -> Network:
     """The network that a specification describes; raises :class:`SpecError`."""
-    return Builder(source).network(parse(source))
+    try:
+        return Builder(source).network(parse(source))
+    except SpecError as error:
+        error.source = source
+        raise
 
 
 class Builder:
@@ -96,6 +100,7 @@ class Builder:
             batch=settings.batch,
             notation=settings.notation,
             decimals=numbers.decimals([*statements, *(f.definition for f in self.functions.values())]),
+            source=self.source,
         )
         checks.check(network, self)
         return settings.finish(network)

@@ -52,7 +52,7 @@ def read(path: str | Path) -> Source:
         line = content.count(b"\n", 0, error.start) + 1
         place = f"byte {error.start + 1}, in line {line}, is 0x{content[error.start]:02X}"
         raise SpecError(f"'{path}' is not UTF-8 text: {place}", help="save the file as UTF-8") from None
-    return Source(Path(path).name, text.replace("\r\n", "\n"))
+    return Source(Path(path).name, text.replace("\r\n", "\n"), Path(path))
 
 
 def parse(source: Source) -> Specification:
