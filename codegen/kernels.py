@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import sympy
@@ -127,8 +127,11 @@ class _Writer:
             self.store(name, "+=", node.value)
         else:
             value = self.print(node.value)
-            value = value if isinstance(node.value, Access) else self.temporary(value)
-            self.emit(f"{name} = {value} if {value} > {name} else {name}")
+            line = f"{name} = {value} if {value} > {name} else {name}"
+            if not isinstance(node.value, Access) or len(INDENT) * self.depth + len(line) > WIDTH:
+                value = self.temporary(value)
+                line = f"{name} = {value} if {value} > {name} else {name}"
+            self.emit(line)
         for i, _ in node.loops:
             del self.variables[i]
         self.depth = depth
@@ -141,31 +144,31 @@ class _Writer:
             value = value.xreplace({found[0]: self.variable(found[0])})
         text = self.print(value)
         room = WIDTH - len(INDENT) * self.depth - len(f"{target} {operator} ")
-        while len(text) > room:
-            value = self.shortened(value, room)
+        while len(text) > room and (shorter := self.shortened(value, room)) != value:
+            value = shorter
             text = self.print(value)
         self.emit(f"{target} {operator} {text}")
 
     def shortened(self, value: sympy.Expr, room: int) -> sympy.Expr:
-        """The same value with its longest part that is short enough for a line in a variable."""
-        own = (Access, sympy.Symbol)
-        parts = [
-            e
-            for e in sympy.preorder_traversal(value, keys=sympy.default_sort_key)
-            if isinstance(e, sympy.Expr) and e != value
-        ]
-        inside = {i for a in value.atoms(Access) for i in a.args}
-        parts = [e for e in parts if not isinstance(e, own) and not e.is_number and e not in inside and e.atoms(*own)]
-        lengths = {e: len(self.plain(e)) for e in parts}
-        fitting = [
-            e for e in parts if lengths[e] <= min(room, WIDTH - len(INDENT) * self.depth - 8) and lengths[e] > 12
-        ]
-        if fitting:
-            longest = max(fitting, key=lambda e: (lengths[e], str(e)))
-            return value.xreplace({longest: self.variable(longest)})
-        half = len(value.args) // 2  # a sum or product of many short parts
-        first = value.func(*value.args[:half])
-        return value.func(self.variable(first), *value.args[half:])
+        """The same value with its longest part in a variable: one that fits into a line, else half, else an element."""
+        line = WIDTH - len(INDENT) * self.depth - len("v123 = ")
+        lengths = {e: len(self.plain(e)) for e in _parts(value) if e != value and not e.is_number and not e.is_Symbol}
+        compound = {e: n for e, n in lengths.items() if not isinstance(e, Access)}
+        for limit in (min(room, line - 1), line):
+            fitting = [e for e, n in compound.items() if 12 < n <= limit]
+            if fitting:
+                return self.with_variable(value, fitting, lengths)
+        half = len(value.args) // 2
+        if (value.is_Add or value.is_Mul) and half > 1:
+            first = value.func(*value.args[:half])
+            return value.func(self.variable(first), *value.args[half:])
+        elements = [e for e in lengths if isinstance(e, Access)]
+        return self.with_variable(value, elements, lengths) if elements else value
+
+    def with_variable(self, value: sympy.Expr, parts: list[sympy.Expr], lengths: dict[sympy.Expr, int]) -> sympy.Expr:
+        """The longest of the parts of a value in a variable."""
+        longest = max(parts, key=lambda e: (lengths[e], str(e)))
+        return value.xreplace({longest: self.variable(longest)})
 
     def plain(self, value: sympy.Expr) -> str:
         """The text of a value, for its length: nothing is written."""
@@ -234,3 +237,10 @@ class _Writer:
             sides = [str(sympy.sympify(s)) if "count" not in s else s for s in sides]
             text += f".reshape(({', '.join(sides)}))"
         return text + (".T" if m.transposed else "")
+
+
+def _parts(value: sympy.Expr) -> Iterator[sympy.Expr]:
+    """A value and all values that it is made of; indices are none."""
+    yield value
+    for part in () if isinstance(value, Access) else sorted(value.args, key=sympy.default_sort_key):
+        yield from _parts(part)

@@ -19,7 +19,7 @@ from derive.language.cycles import circle
 from derive.language.definitions import Function, compile_function
 from derive.language.equations import check_initials, is_zero, lower_equation, lower_loss
 from derive.language.layers import mark_biases
-from derive.language.names import LAYERS, REDUCTIONS
+from derive.language.names import ARRANGEMENTS, LAYERS, REDUCTIONS
 from derive.language.parser import parse
 from derive.language.ranges import Range
 from derive.language.recurrence import check_deferred
@@ -150,11 +150,15 @@ class Builder:
         """The sizes in the brackets of a declaration."""
         shape = []
         for bracket in item.brackets or ():
-            extent = self.extent(bracket)
-            if extent is None:
-                raise self.no_size(bracket)
-            shape.append(extent)
+            shape.append(self.extent_of(bracket))
         return tuple(shape)
+
+    def extent_of(self, node: syntax.Expr) -> int:
+        """A size written as a number or by name; raises for anything else."""
+        extent = self.extent(node)
+        if extent is None:
+            raise self.no_size(node)
+        return extent
 
     def no_size(self, bracket: syntax.Expr) -> SpecError:
         if isinstance(bracket, syntax.Name):
@@ -270,7 +274,7 @@ class Builder:
     # functions
 
     def all_functions(self) -> set[str]:
-        return {*elementary(), *COMBINING, *LAYERS, *REDUCTIONS, *catalogue(), *self.defines}
+        return {*elementary(), *COMBINING, *LAYERS, *ARRANGEMENTS, *REDUCTIONS, *catalogue(), *self.defines}
 
     def function(self, name: syntax.Name) -> Function:
         """A function of the user or of the catalogue, compiled when it is first used."""
@@ -308,7 +312,7 @@ class Builder:
 
 def is_language_function(name: str) -> bool:
     """Whether a name means a function that no specification can redefine."""
-    return name in elementary() or name in COMBINING or name in LAYERS
+    return name in elementary() or name in COMBINING or name in (*LAYERS, *ARRANGEMENTS)
 
 
 def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:

@@ -17,6 +17,7 @@ from derive.expressions import Access
 from derive.functions import COMBINING, elementary, formula
 from derive.language import syntax
 from derive.language.catalogue import is_catalogued
+from derive.language.names import ARRANGEMENTS, LAYERS
 from derive.language.scope import Scope, Value, shown
 from derive.network import Fact
 
@@ -87,7 +88,7 @@ def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
                 return len(node.arguments) > 1
             if name in elementary():
                 return True
-            if name in ("sum", "mean", "linear", "dense"):
+            if name in ("sum", "mean", *LAYERS, *ARRANGEMENTS):
                 return False
             return builder.function(node.function).elementwise is not None
     return False

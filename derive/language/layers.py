@@ -33,7 +33,10 @@ def makes_layer(node: syntax.Expr) -> bool:
 
 
 def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Value:
-    """``linear(x)`` and ``dense(x)``: a fresh weight matrix, and a bias for dense."""
+    """``linear(x)`` and ``dense(x)``: fresh weights, one for each pair of an output and an element of x, and a bias.
+
+    The weights of an image ``x[c, i, j]`` are ``W1[o, c, i, j]``: nothing is flattened.
+    """
     if not set(lowering.scope.bound.values()) <= set(lowering.scope.left):
         raise SpecError(
             "a layer cannot stand inside a sum",
@@ -56,15 +59,8 @@ def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Valu
             "use @ or sum(j: …) for more indices",
         )
     source = lowering.lower(node.arguments[0], None)
-    if len(source.shape) > 1:
-        raise SpecError(
-            f"{node.function.id} takes a vector",
-            node.arguments[0].span,
-            f"this is {shown(source.shape)}",
-            "write the sum over its indices: sum(i, j: W[k,i,j] * x[i,j])",
-        )
     source = lowering.named(source, "u", always=True)
-    rows, columns = (expected or (1,))[0], (source.shape or (1,))[0]
+    rows, columns = (expected or (1,))[0], source.shape or (1,)
     weight, bias = _new_weights(lowering.builder, node, rows, columns)
 
     def row(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
@@ -72,12 +68,9 @@ def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Valu
 
     order = (weight, *source.order)
     if source.shape:
-        j = lowering.scope.fresh(columns)
-        product = lowering.reduce(
-            "sum",
-            (j,),
-            Value(expected, lambda i: Access(weight, row(i), j) * source.element((j,)), node.span, order),
-        )
+        over = tuple(lowering.scope.fresh(n) for n in columns)
+        terms = Value(expected, lambda i: Access(weight, row(i), *over) * source.element(over), node.span, order)
+        product = lowering.reduce("sum", over, terms)
     else:
         product = Value(expected, lambda i: Access(weight, row(i), 1) * source.element(()), node.span, order)
     if bias is None:
@@ -85,11 +78,11 @@ def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Valu
     return Value(expected, lambda i: product.element(i) + Access(bias, row(i)), node.span, (*product.order, bias))
 
 
-def _new_weights(builder: Builder, node: syntax.Call, rows: int, columns: int) -> tuple[str, str | None]:
-    """The names of a fresh weight matrix and, for dense, of a bias."""
+def _new_weights(builder: Builder, node: syntax.Call, rows: int, columns: Shape) -> tuple[str, str | None]:
+    """The names of a fresh weight array and, for dense, of a bias."""
     number = 1 + max(builder.layers.values(), default=0)
     names = [f"W{number}"] + [f"b{number}"] * (node.function.id == "dense")
-    for name, shape in zip(names, ((rows, columns), (rows,)), strict=False):
+    for name, shape in zip(names, ((rows, *columns), (rows,)), strict=False):
         if name in builder.spans:
             raise SpecError(
                 f"the weights of this layer would be called {name}, a name that is taken",

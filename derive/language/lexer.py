@@ -69,7 +69,7 @@ class Scanner:
             tokens += 1
             if tokens > MAX_TOKENS:
                 raise SpecError(f"more than {MAX_TOKENS:,} words, numbers and signs", span, "one too many")
-            if kind == "NAME":
+            if kind == "NAME" and text not in self.literals:
                 names.check_name(text, span)
             elif kind == "NUMBER":
                 _check_number(text, span)

@@ -23,7 +23,7 @@ from derive.language.layers import auto_name, layer, layer_of, makes_layer
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
 from derive.language.recurrence import is_recurrent, past
-from derive.language.reductions import product, reduction, total
+from derive.language.reductions import product, reduction, total, transpose
 from derive.language.scope import (
     Deferred,
     Pending,
@@ -253,6 +253,9 @@ class Lowering:
         if name in names.LAYERS:
             by_place(node, 1)
             return layer(self, node, expected)
+        if name == "transpose":
+            (argument,) = by_place(node, 1)
+            return transpose(self, self.lower(argument, None), node.span)
         if name in elementary():
             (argument,) = by_place(node, 1)
             return self.elementwise(elementary()[name], node.span, self.named(self.lower(argument, expected)))

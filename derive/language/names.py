@@ -52,8 +52,14 @@ REDUCTIONS = frozenset({"sum", "mean", "max", "min"})
 #: The functions that make weights of their own.
 LAYERS = ("linear", "dense")
 
+#: The functions that put elements elsewhere.
+ARRANGEMENTS = ("transpose",)
+
+#: The words inside a statement, and where they stand.
+_INSIDE = {"given": "the word follows define", "in": "the word gives an index its range: sum(i in 3: x[i])"}
+
 #: Words that no quantity may be called.
-RESERVED = frozenset(STATEMENTS) | {"given"} | REDUCTIONS
+RESERVED = frozenset(STATEMENTS) | _INSIDE.keys() | REDUCTIONS
 
 _RULE = "names hold ASCII letters, digits and underscores"
 _CASES = "cases(u, a, b) is a where u > 0, else b; max(a, b) and min(a, b) make cases too"
@@ -147,7 +153,7 @@ def refuse_reserved(name: str, span: Span) -> None:
     if name in REDUCTIONS:
         help = f"{name} is a function: {name}(e), {name}(i: e)"
     elif name in RESERVED:
-        help = f"the word starts a statement: {STATEMENTS[name]}" if name in STATEMENTS else "the word follows define"
+        help = f"the word starts a statement: {STATEMENTS[name]}" if name in STATEMENTS else _INSIDE[name]
     else:
         return
     raise SpecError(f"{quote(name)} is a reserved word", span, "cannot be a name", f"{help}; write another name")

@@ -1,8 +1,9 @@
 """What an index runs over, told from the shapes: ``x[i+k]`` with ``K[k]`` is a convolution without a word about sizes.
 
 Each use ``T[…, f(i, k), …]`` of an affine index *f* in a dimension with values first … last is one constraint.
-Indices that stand alone somewhere take their range from there; the others get the largest range, starting at 1, that
-keeps every access inside its tensor.
+Indices that stand alone somewhere take their range from there, and all these places must agree; an access such as
+``w[i+1]`` shortens it, so that ``w[i+1] - w[i]`` are the differences of neighbours.  The others get the largest range,
+starting at 1, that keeps every access inside its tensor.  A range that the user gives, ``sum(i in 3: …)``, stands.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
     """The range of every index in ``spans``; raises :class:`SpecError` where shapes clash or tell nothing."""
     ranges = dict(known)
     for c in constraints:
-        if c.subscript.is_Symbol:
+        if c.subscript.is_Symbol and c.subscript not in known:
             earlier = ranges.setdefault(c.subscript, (c.first, c.last))
             if earlier != (c.first, c.last):
                 raise SpecError(
@@ -52,6 +53,9 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
                     f"index {_name(c.subscript)} runs to {c.last} here and to {earlier[1]} elsewhere in this equation",
                     "one index, one size: use another index, or make the sizes equal",
                 )
+    for symbol in ranges.keys() - known.keys():
+        lasts = [_widest(symbol, c, {}) for c in constraints if index_symbols(c.subscript) == {symbol}]
+        ranges[symbol] = (1, max(1, min(lasts)))
     progress = True
     while progress:
         progress = False
@@ -68,7 +72,7 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
                 f"nothing tells what index {_name(symbol)} runs over",
                 span,
                 "no tensor has this index",
-                f"write it as an index on the right side, x[{_name(symbol)}], or declare it: size {_name(symbol)} = 8",
+                f"write it as an index on the right side, x[{_name(symbol)}], or give sizes: h[8] = …, sum(i in 8: …)",
             )
     for c in constraints:
         low, high = extent_of(c.subscript, ranges)

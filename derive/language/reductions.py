@@ -1,4 +1,4 @@
-"""Sums, means, extrema and matrix products: what makes equations of its own."""
+"""Sums, means, extrema, matrix products and the transpose."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def reduction(lowering: Lowering, node: syntax.Reduction) -> Value:
                 f"index {n.id} is already in use here", n.span, "bound outside this sum", "use another letter"
             )
     over = tuple(lowering.scope.bind(n.id, n.span) for n in node.indices)
+    for s, size in zip(over, node.sizes, strict=True):
+        if size is not None:
+            lowering.scope.ranges[s] = (1, lowering.builder.extent_of(size))
     inner = lowering.inside(lowering.scope.inner(bound={**lowering.scope.bound, **dict(zip(names, over, strict=True))}))
     body = inner.lower(node.body, None)
     result = _reduce(lowering, kind, over, body, node.span)
@@ -101,3 +104,12 @@ def product(lowering: Lowering, left: Value, right: Value, span: Span) -> Value:
         return left.element((*indices[: len(rows)], j)) * right.element((j, *indices[len(rows) :]))
 
     return lowering.reduce("sum", (j,), Value((*rows, *columns), element, span, left.order + right.order))
+
+
+def transpose(lowering: Lowering, matrix: Value, span: Span) -> Value:
+    """``transpose(A)``: the same elements, rows and columns exchanged."""
+    if len(matrix.shape) != 2:
+        text = lowering.builder.text(matrix.span)
+        help = "a vector is its own transpose: write v @ A or A @ v" if len(matrix.shape) == 1 else "write the indices"
+        raise SpecError("only a matrix can be transposed", span, f"{text} is {shown(matrix.shape)}", help)
+    return Value(matrix.shape[::-1], lambda indices: matrix.element(indices[::-1]), span, matrix.order)

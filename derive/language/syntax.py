@@ -64,11 +64,23 @@ class Keyword(Node):
 
 
 @dataclass(frozen=True)
+class Ranged(Node):
+    """``i in 3`` before the colon of a reduction; no expression of its own."""
+
+    index: Expr
+    size: Expr | None
+
+
+@dataclass(frozen=True)
 class Reduction(Node):
-    """``sum(i, j: e)``: a reduction over named indices; ``kind`` is the word before the bracket."""
+    """``sum(i, j: e)``: a reduction over named indices; ``kind`` is the word before the bracket.
+
+    ``sizes`` holds the size of every index that is given one, ``sum(i in 3: e)``, and ``None`` for the others.
+    """
 
     kind: Name
     indices: tuple[Name, ...]
+    sizes: tuple[Expr | None, ...]
     body: Expr
 
 

@@ -142,6 +142,9 @@ class TreeBuilder(Transformer[Token, s.Specification]):
         plain: list[s.Expr] = []
         keywords: list[s.Keyword] = []
         for argument in arguments[1::2]:
+            if isinstance(argument, s.Ranged):
+                help = f"a range belongs before a colon: {function.id}(i in 3: x[i])"
+                raise SpecError("this range has no colon behind it", argument.span, help=help)
             if isinstance(argument, s.Keyword):
                 keywords.append(argument)
             elif keywords:
@@ -154,17 +157,23 @@ class TreeBuilder(Transformer[Token, s.Specification]):
     def keyword(self, _span: Span, name: s.Name, _equal: Token, value: s.Expr) -> s.Keyword:
         return s.Keyword(name.span, name.id, value)
 
+    def ranged(self, span: Span, index: s.Expr, _in: Token, size: s.Expr) -> s.Ranged:
+        return s.Ranged(span, index, size)
+
     def reduction(
         self, span: Span, kind: s.Name, arguments: Row, _colon: Token, body: s.Expr, _close: Token
     ) -> s.Reduction:
         if kind.id not in names.REDUCTIONS:
             help = did_you_mean(kind.id, names.REDUCTIONS) or "sum, mean, max and min take indices before a colon"
             raise SpecError(f"{quote(kind.id)} does not reduce over indices", kind.span, help=help)
-        indices = arguments[1::2]
-        for index in indices:
-            if not isinstance(index, s.Name):
-                raise SpecError("expected the name of an index before :", index.span, help=f"write {kind.id}(i: x[i])")
-        return s.Reduction(span, kind, indices, body)
+        given = [a if isinstance(a, s.Ranged) else s.Ranged(a.span, a, None) for a in arguments[1::2]]
+        indices = [g.index for g in given if isinstance(g.index, s.Name)]
+        for g in given:
+            if not isinstance(g.index, s.Name):
+                raise SpecError(
+                    "expected the name of an index before :", g.index.span, help=f"write {kind.id}(i: x[i])"
+                )
+        return s.Reduction(span, kind, tuple(indices), tuple(g.size for g in given), body)
 
     def negate(self, span: Span, _minus: Token, operand: s.Expr) -> s.Negate:
         return s.Negate(span, operand)

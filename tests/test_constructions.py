@@ -1,0 +1,83 @@
+"""Convolutions, attention and their kin: derivatives and trainers against automatic differentiation."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from autograd import grad
+
+from codegen.trainer import render
+from derive.derivation import derive
+from tests.constructions import CONSTRUCTIONS
+from tests.oracles import automatic, derived, draw, network_of, sweep_of
+
+NAMES = list(CONSTRUCTIONS)
+#: Compiling takes some ten seconds a network; the others run as plain Python.
+COMPILED = {"two-dimensional convolution with maximum pooling"}
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModuleType]:
+    folder = tmp_path_factory.mktemp("constructions")
+
+    def build(name: str) -> ModuleType:
+        spec = CONSTRUCTIONS[name].spec
+        text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer")
+        path = folder / f"construction_{NAMES.index(name)}_trainer.py"
+        path.write_text(text)
+        found = importlib.util.spec_from_file_location(path.stem, path)
+        assert found is not None
+        assert found.loader is not None
+        sys.modules[path.stem] = module = importlib.util.module_from_spec(found)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(numba.config, "DISABLE_JIT", name not in COMPILED)
+            found.loader.exec_module(module)
+        return module
+
+    return build
+
+
+def agree(found: Any, expected: Any, tolerance: float) -> None:
+    for name, derivative in expected.items():
+        scale = max(np.abs(derivative).max(), 1e-3)
+        np.testing.assert_allclose(found[name], derivative, rtol=tolerance, atol=tolerance * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_agree_with_automatic_differentiation(name):
+    case = CONSTRUCTIONS[name]
+    network = network_of(case.spec)
+    data = {**draw(network, seed=3), **case.fixed}
+    loss, gradients = derived(case.spec, data)
+    expected_loss, expected = automatic(network, case.loss, data)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    agree(gradients, expected, 1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trainers_agree_with_automatic_differentiation(make, name):
+    case = CONSTRUCTIONS[name]
+    module = make(name)
+    rng = np.random.default_rng(5)
+    samples = 3
+    X, y = module.random_data(rng, samples)
+    weights = {name: np.array(rng.standard_normal(shape) / 2) for name, shape in module.WEIGHTS.items()}
+
+    def loss(w: Any) -> Any:
+        return sum(case.loss({**w, **{k: v[n] for k, v in {**X, **y}.items()}}) for n in range(samples)) / samples
+
+    assert module.loss(weights, X or None, y or None) == pytest.approx(float(loss(weights)), rel=1e-12)
+    agree(module.gradient(weights, X or None, y or None), grad(loss)(weights), 1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_proof_holds(name):
+    proof = derive(network_of(CONSTRUCTIONS[name].spec)).proof
+    assert all(check.holds for check in proof.checks)
