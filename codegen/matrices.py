@@ -34,6 +34,10 @@ class MatrixWriter:
         base = f"\\mathbf{{{name.base}}}" if len(name.base) == 1 else f"\\boldsymbol{{{name.base}}}"
         return base + (f"^{{{name.upper}}}" if name.upper else "")
 
+    def has_letter(self, tensor: str) -> bool:
+        """A product inside a formula has none: A B x stays in index notation."""
+        return not self.writer.notation.tensors[tensor.removeprefix("∂")].anonymous
+
     def transposed(self, letter: str) -> str:
         """Aᵀ; a letter that has a superscript gets brackets."""
         return f"({letter})^{{\\top}}" if "^" in letter else f"{letter}^{{\\top}}"
@@ -126,7 +130,7 @@ class MatrixWriter:
             return None
         matrix = matrices[0]
         place = matrix.indices.index(inner)
-        if matrix.indices[1 - place] not in (row, 1):
+        if matrix.indices[1 - place] not in (row, 1) or not self.has_letter(matrix.tensor):
             return None
         letter = self.bold(matrix.tensor) if place == 1 else self.transposed(self.bold(matrix.tensor))
         return self._over(self.vector(rest, inner), lambda v: f"{letter}\\, {self._wrap(v, rest)}")
@@ -156,7 +160,7 @@ class MatrixWriter:
 
     def _outer(self, term: sympy.Expr, rows: Index, columns: Index | None = None) -> str | None:
         number, rest = term.as_coeff_Mul()
-        if columns is not None and is_whole(term, (rows, columns)):
+        if columns is not None and is_whole(term, (rows, columns)) and self.has_letter(rest.tensor):
             return (
                 self.bold(rest.tensor) if number == 1 else f"{self.writer.factor(number)}\\, {self.bold(rest.tensor)}"
             )

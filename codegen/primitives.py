@@ -20,36 +20,38 @@ from derive.expressions import Access, sort_key
 from derive.functions import Formula
 
 
-class _Real(sympy.Function):
+class Primitive(sympy.Function):
+    """A function of real numbers that the printed code computes by routines of its own."""
+
     def _eval_is_real(self) -> bool:
         return True
 
 
-class Sigmoid(_Real):
+class Sigmoid(Primitive):
     """1/(1 + e⁻ᵘ)."""
 
     nargs = 1
 
 
-class Softplus(_Real):
+class Softplus(Primitive):
     """log(1 + eᵘ)."""
 
     nargs = 1
 
 
-class XLogY(_Real):
+class XLogY(Primitive):
     """x log y, and 0 where x = 0."""
 
     nargs = 2
 
 
-class Log1p(_Real):
+class Log1p(Primitive):
     """log(1 + u)."""
 
     nargs = 1
 
 
-class Expm1(_Real):
+class Expm1(Primitive):
     """eᵘ − 1."""
 
     nargs = 1

@@ -93,7 +93,7 @@ class Printer:
     def _print(self, e: sympy.Expr) -> tuple[str, int]:
         if isinstance(e, Access):
             return self._access(e), ATOM
-        if e.is_number:
+        if e.is_number and not e.has(primitives.Primitive):
             return self._number(e)
         if e in self._symbols:
             return self._symbols[e], ATOM

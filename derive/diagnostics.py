@@ -13,6 +13,7 @@ from unicodedata import combining, east_asian_width
 
 #: Longer lines are shown in part, around the place of the error.
 MAX_COLUMNS = 100
+MAX_WORDS = 200  # characters of a message, a label or a line of help
 TAB = 4
 
 
@@ -107,14 +108,14 @@ def render(error: SpecError, source: Source | None) -> str:
     Without a span only the message, the source's name and the help are shown; without a source not even the name.
     Nothing of the user's text reaches the terminal raw: tabs become blanks, control characters placeholders.
     """
-    lines = [f"error: {_visible(error.message)}"]
+    lines = [f"error: {_short(error.message)}"]
     if source and error.span:
         lines += _excerpt(source, error.span, error.label, bool(error.help))
     elif source:
         lines.append(f"  --> {_visible(source.name)}")
     if error.help:
         first, *rest = error.help.split("\n")
-        lines += [f"help: {_visible(first)}", *(f"      {_visible(line)}" for line in rest)]
+        lines += [f"help: {_short(first)}", *(f"      {_short(line)}" for line in rest)]
     return "\n".join(lines)
 
 
@@ -130,7 +131,7 @@ def _excerpt(source: Source, span: Span, label: str, closed: bool) -> list[str]:
         f"{gutter[:-2]}--> {_visible(source.name)}:{number}:{column}",
         gutter,
         f" {number} | {shown}".rstrip(),
-        f"{gutter} {' ' * before}{'^' * max(marked, 1)} {_visible(label)}".rstrip(),
+        f"{gutter} {' ' * before}{'^' * max(marked, 1)} {_short(label)}".rstrip(),
         *[gutter] * closed,
     ]
 
@@ -160,6 +161,11 @@ def _window(cells: list[str], start: int, end: int) -> tuple[str, int, int]:
     head, tail = "…" * (low > 0), "…" * (high < len(cells))
     before = _width(head) + sum(map(_width, cells[low:start]))
     return head + "".join(cells[low:high]) + tail, before, sum(map(_width, cells[start : min(end, high)]))
+
+
+def _short(text: str) -> str:
+    """Words of ours that may quote the user's: what is too long loses its middle."""
+    return _visible(text if len(text) <= MAX_WORDS else f"{text[: MAX_WORDS // 2]} … {text[-MAX_WORDS // 2 :]}")
 
 
 def _visible(text: str) -> str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import sympy
+from mpmath.libmp import prec_to_dps
 
 from derive.expressions import Cases
 
@@ -24,6 +25,9 @@ class Formula(sympy.Function):
 
     def _eval_is_real(self) -> bool:
         return True
+
+    def _eval_evalf(self, prec: int) -> sympy.Expr:
+        return self.expanded().evalf(prec_to_dps(prec))  # never what mpmath calls by this name
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         from derive.tidy import derivative_of

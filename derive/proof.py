@@ -36,7 +36,8 @@ ATTEMPTS = 40
 SINGLE_WEIGHTS = 40  # perturbed one by one; more are perturbed together
 DIRECTIONS = 8  # random ones through all weights of a larger network
 COMPOSED_SIZE = 2000  # symbols of the composed loss times weights; beyond, it is not differentiated directly
-STEP = context.mpf("1e-16")
+COMPLEX_STEP = context.mpf("1e-30")  # nothing cancels: the error is its square times the third derivative
+DIFFERENCE_STEP = context.mpf("1e-18")  # what cancels costs as many of the 50 digits
 TOLERANCES = {"complex step": "1e-30", "central difference": "1e-24"}
 EXACT = "1e-38"
 
@@ -173,9 +174,10 @@ def _perturbed(network: Network, data: Values, chance: random.Random) -> Iterato
 
     directions = _directions(network, chance)
     for direction in directions:
-        yield "complex step", direction, loss(direction, context.mpc(0, STEP)).imag / STEP
+        yield "complex step", direction, loss(direction, context.mpc(0, COMPLEX_STEP)).imag / COMPLEX_STEP
     for direction in directions:
-        yield "central difference", direction, (loss(direction, STEP) - loss(direction, -STEP)).real / (2 * STEP)
+        change = loss(direction, DIFFERENCE_STEP) - loss(direction, -DIFFERENCE_STEP)
+        yield "central difference", direction, change.real / (2 * DIFFERENCE_STEP)
 
 
 def _directions(network: Network, chance: random.Random) -> list[Direction]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sympy
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from derive.diagnostics import Source, SpecError, render
+from derive.diagnostics import Source, SpecError
 from derive.evaluate import array, forward, nested
-from derive.language import names
 from derive.language.build import load
 from derive.network import Network, Scan
 
@@ -460,80 +456,3 @@ def test_recurrences_that_need_each_other() -> None:
 def test_a_recurrence_may_look_further_back() -> None:
     spec = "size T = 6\nconstant one[T] = 1\nweight w\nF[t] = F[t-1] + F[t-2] + one[t]\ny = F[T]\nloss w + y"
     assert value(spec, "y", w=0) == 20.0
-
-
-# Anything else ------------------------------------------------------------------------------------------------
-
-CORPUS = [TWO_TWO_ONE, IRIS, SWISH, *(path.read_text(encoding="utf-8") for path in EXAMPLES)]
-CORPUS += [path.read_text(encoding="utf-8", errors="replace") for path in BAD]
-WORDS = [
-    *names.STATEMENTS,
-    *names.RESERVED,
-    *["x", "W1", "w", "h[t-1]", "h[0] = 1", "sum(i: x[i])", "dense(x)", "softmax(", "tanh", "@", "^", "-", "/", "0"],
-    *[
-        "1e300",
-        "[1, 2]",
-        "[",
-        "]",
-        "(",
-        ")",
-        ",",
-        ":",
-        "=",
-        "\n",
-        " ",
-        "\\input",
-        "{{",
-        "__import__",
-        "n",
-        "T",
-        "i",
-        "t",
-    ],
-]
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> str:
-    """A specification, right or wrong, after a few changes of its lines and words."""
-    text = draw(st.sampled_from(CORPUS))
-    for _ in range(draw(st.integers(1, 3))):
-        lines = text.split("\n")
-        n = draw(st.integers(0, len(lines) - 1))
-        match draw(st.sampled_from(["drop", "repeat", "swap", "foreign", "word", "replace"])):
-            case "drop":
-                del lines[n]
-            case "repeat":
-                lines.insert(n, lines[n])
-            case "swap":
-                m = draw(st.integers(0, len(lines) - 1))
-                lines[n], lines[m] = lines[m], lines[n]
-            case "foreign":
-                lines.insert(n, draw(st.sampled_from(draw(st.sampled_from(CORPUS)).split("\n"))))
-            case kind:
-                line = lines[n]
-                a = draw(st.integers(0, len(line)))
-                b = a if kind == "word" else min(len(line), a + draw(st.integers(1, 6)))
-                lines[n] = line[:a] + draw(st.sampled_from(WORDS)) + line[b:]
-        text = "\n".join(lines) or "\n"
-    return text
-
-
-@settings(max_examples=2000, suppress_health_check=list(HealthCheck))
-@given(mutated())
-def test_whatever_is_written_is_a_network_or_refused(text: str) -> None:
-    source = Source("net.spec", text)
-    began = time.process_time()
-    error = refusal(source)
-    assert time.process_time() - began < 2
-    if error is not None:
-        assert error.span is None or 0 <= error.span.start <= error.span.end <= len(text)
-        assert render(error, source).startswith("error: ")
-
-
-def refusal(source: Source) -> SpecError | None:
-    try:
-        load(source)
-    except SpecError as error:
-        return error
-    return None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 import sympy
 from hypothesis import HealthCheck, given, settings
 from oracles import CASES, EXAMPLES, example, feed_forward, network_of, sweep_of
+from sympy.core.cache import clear_cache
 
 import derive.derivation
+import derive.expressions
 import derive.gradient
 import derive.proof
 import derive.tidy
@@ -230,10 +232,23 @@ WRONG_DERIVATIVES: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
 }
 
 
+@pytest.fixture
+def forgetful() -> Iterator[None]:
+    """No derivative that was found before is remembered, and none that is found here."""
+
+    def forget() -> None:
+        clear_cache()
+        derive.expressions.partial.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
 @pytest.mark.parametrize("size", ["2", "50"])
 @pytest.mark.parametrize("activation", WRONG_DERIVATIVES)
 def test_a_wrong_derivative_of_an_activation_is_caught(
-    activation: str, size: str, monkeypatch: pytest.MonkeyPatch
+    activation: str, size: str, monkeypatch: pytest.MonkeyPatch, forgetful: None
 ) -> None:
     """Inside the calculus itself; a wide network is swept again at narrow sizes, with the same mistake."""
     right = derive.tidy.derivative_of

@@ -1,7 +1,8 @@
 """Functions given by a ``define``, the user's and the catalogue's.
 
 A definition without reductions is a function of scalars: it stays a named function (:class:`derive.functions.Formula`)
-inside equations.  One with reductions (softmax, a loss) is written out where it is used.
+inside equations.  One with reductions (softmax, a loss), or one that reads a weight beside its parameters, is written
+out where it is used.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the catalogue or of the user; ``elementwise`` applies it to scalars where that is possible."""
+    """A function of the catalogue or of the user; ``elementwise`` applies it to scalars where that is possible.
+
+    ``placewise`` tells that its value has the shape of its arguments, even if it is written out.
+    """
 
     definition: syntax.Define
     elementwise: Callable[..., sympy.Expr] | None
+    placewise: bool
 
     @property
     def parameters(self) -> tuple[syntax.Parameter, ...]:
@@ -48,16 +53,16 @@ def compile_function(builder: Builder, name: syntax.Name, definition: syntax.Def
     _check_parameters(definition)
     builder.opening.append(definition)
     try:
-        scalar = _is_elementwise(definition.body, builder)
+        placewise = _is_elementwise(definition.body, builder)
         elementwise = None
-        if scalar:
+        if placewise and not _reads_tensors(definition, builder):
             symbols = tuple(sympy.Symbol(p.id, real=True) for p in definition.parameters)
             values = {s.name: Value.scalar(s, definition.span) for s in symbols}
             body = Lowering(builder, Scope(builder.reserved, parameters=values)).lower(definition.body, ()).element(())
             elementwise = _identity if body == symbols[0] and len(symbols) == 1 else formula(name.id, symbols, body)
     finally:
         builder.opening.pop()
-    return Function(definition, elementwise)
+    return Function(definition, elementwise, placewise)
 
 
 def _check_parameters(definition: syntax.Define) -> None:
@@ -90,8 +95,19 @@ def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
                 return True
             if name in ("sum", "mean", *LAYERS, *ARRANGEMENTS):
                 return False
-            return builder.function(node.function).elementwise is not None
+            return builder.function(node.function).placewise
     return False
+
+
+def _reads_tensors(definition: syntax.Define, builder: Builder) -> bool:
+    """Whether a body reads more than its parameters: then it has further derivatives than those by its arguments."""
+    own = {p.id for p in definition.parameters}
+    called = [node.function for node in syntax.walk(definition.body) if isinstance(node, syntax.Call)]
+    read = [node for node in syntax.walk(definition.body) if isinstance(node, syntax.Name) and node not in called]
+    if any(name.id in builder.tensors for name in read if name.id not in own):
+        return True
+    formulas = [name for name in called if name.id not in elementary() and name.id not in COMBINING]
+    return any(builder.function(name).elementwise is None for name in formulas)
 
 
 def expand(builder: Builder, function: Function, values: list[Value], lowering: Lowering, node: syntax.Call) -> Value:

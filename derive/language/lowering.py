@@ -264,8 +264,10 @@ class Lowering:
         if function.elementwise is not None:
             values = [self.named(v) for v in self.operands(arguments, expected)]
             return self.elementwise(_worked(function.elementwise), node.span, *values)
-        only = sum(p.default is None for p in function.parameters) == 1
-        values = [self.lower(a, expected if only else None) for a in arguments]
+        if function.placewise or sum(p.default is None for p in function.parameters) == 1:
+            values = self.operands(arguments, expected)
+        else:
+            values = [self.lower(a, None) for a in arguments]
         values = [self.named(v, p.id, always=True) for v, p in zip(values, function.parameters, strict=True)]
         return expand(self.builder, function, values, self, node)
 

@@ -1,0 +1,110 @@
+"""Look for counter-examples, longer than the tests do:
+
+    python tests/search.py specs 100000         # mutated specifications are read or refused
+    python tests/search.py specs 20 --seed 7    # others
+
+Each search runs in processes of its own, a chunk of cases each, so that no case can spoil the next; a case that kills
+or hangs its process is a counter-example too.  What is found is printed with all that is needed to see it again, and
+belongs into ``tests/test_found.py``.  Exit code 1 if anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mutations import mutant
+from robust import reading, working
+
+MEMORY = 2 * 1024**3  # bytes of address space for one chunk, imports included
+STUCK = 120  # seconds after which a process is taken for hung
+WHOLE = 1 / 12  # of the specifications that are read are derived, proved and printed
+WHOLE_SECONDS = 20.0
+
+
+def specs(seed: int, first: int, count: int) -> Iterator[tuple[str, str, str]]:
+    """Mutants: (kind of outcome, what is wrong, the specification)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.spec"
+        for number in range(first, first + count):
+            path.write_bytes(content := mutant(f"{seed}:{number}"))
+            read, wrong = reading(path)
+            kind = "read" if read else "refused"
+            if read and random.Random(f"{seed}:{number}:whole").random() < WHOLE:
+                kind, wrong = "derived", working(path, [".tex", ".py", ".json"], WHOLE_SECONDS)
+                if wrong == "out of time":
+                    kind, wrong = "out of time", ""
+            yield kind, wrong, content.decode("utf-8", errors="backslashreplace")
+
+
+SEARCHES = {"specs": (specs, 1000)}
+
+
+def work(name: str, seed: int, first: int, count: int) -> None:
+    """One chunk, in a process of its own: a line of JSON for each case."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    cases = SEARCHES[name][0](seed, first, count)
+    for number in range(first, first + count):
+        faulthandler.dump_traceback_later(STUCK, exit=True)
+        kind, wrong, text = next(cases)
+        print(
+            json.dumps({"case": number, "kind": kind, **({"wrong": wrong, "text": text} if wrong else {})}), flush=True
+        )
+
+
+def chunk(name: str, seed: int, first: int, count: int) -> list[dict[str, object]]:
+    """What came of one chunk; where its process died, the case it was at is the culprit."""
+    command = [sys.executable, __file__, name, str(count), "--seed", str(seed), "--first", str(first), "--work"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"case"')]
+    if done.returncode or len(results) < count:
+        died = {"case": first + len(results), "kind": "died", "wrong": done.stderr[-3000:] or "no word", "text": ""}
+        rest = first + count - died["case"] - 1
+        return [*results, died, *(chunk(name, seed, died["case"] + 1, rest) if rest > 0 else [])]
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("search", choices=SEARCHES)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other cases")
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--workers", type=int, default=2, help="processes at a time")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.work:
+        work(given.search, given.seed, given.first, given.count)
+        return 0
+    size, end = SEARCHES[given.search][1], given.first + given.count
+    began, kinds, found = time.monotonic(), Counter(), 0
+    with ThreadPoolExecutor(given.workers) as pool:
+        starts = range(given.first, end, size)
+        for results in pool.map(lambda at: chunk(given.search, given.seed, at, min(size, end - at)), starts):
+            for result in results:
+                kinds[result["kind"]] += 1
+                if "wrong" in result:
+                    found += 1
+                    again = f"python tests/search.py {given.search} 1 --seed {given.seed} --first {result['case']}"
+                    print(
+                        f"{'=' * 100}\n{again}\n{'-' * 100}\n{result['text']}\n{'-' * 100}\n{result['wrong']}",
+                        flush=True,
+                    )
+    shown = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    print(f"{given.count:,} {given.search}, {found} counter-examples, {time.monotonic() - began:.0f} s: {shown}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Counter-examples that searches found: each stands for a mistake of ours that was put right.
+
+``python tests/search.py`` looks for more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from robust import reading, working
+
+#: Specifications for which some output was not written, by what was wrong.
+FOUND = {
+    "an unnamed product of two matrices has no letter in the matrix form": (
+        "input x[3]\nweight A[2, 4], B[4, 3], u[2], v[3]\nloss L = sum((A @ B @ x)^2) + u @ (A @ B @ v)\n"
+    ),
+    "a function that reads a weight has a derivative by it": (
+        "define blend(u, v) = sigmoid(u) * s + (1 - sigmoid(u)) * sin(v)\ninput x[2]\nweight w[3], s\n"
+        "h[3] = blend(dense(x), linear(x))\nloss L = sum(blend(h, w)^2) + exp(blend(s, 0.3))\n"
+    ),
+    "a function of a function that reads a weight": (
+        "define gate(z) = s * z\ndefine twice(z) = gate(z)^2 + z\nweight s, w[3]\nloss L = sum(twice(w)) + twice(s)\n"
+    ),
+    "high powers do not upset the numerical derivatives": (
+        "input x[4, 2]\nweight U[3, 3], V[3, 2], c[3], s[3]\nh[0,j] = s[j]\n"
+        "h[t,j] = tanh(sum(k: U[j,k] * h[t-1,k]) + sum(k: V[j,k] * x[t,k]))\ny[t] = sum(j: c[j] * h[t,j])\n"
+        "loss L = sum(y^1000) + sum(j: h[4,j])\n"
+    ),
+    "neither do small ones near zero": (
+        "input x[3]\nweight A[3, 3]\ns = sum(i: A[i,i])\n"
+        "loss L = s^0.1 + sum(i: A[i,i] * x[i]) + sum(i, j: A[i,j] * A[j,i])\n"
+    ),
+    "functions of numbers alone": "define f(z) = z * sigmoid(1.702)\nweight w\nloss L = f(w)^2 + f(w) * log(f(2))\n",
+    "a function with the name of one of mpmath's": (
+        "define zeta(z) = exp(z) + z\nweight w\nloss L = (zeta(2) * w - zeta(w))^2\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_everything_is_written(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.spec"
+    path.write_text(FOUND[name], encoding="utf-8")
+    assert reading(path) == (True, "")
+    assert working(path, [".tex", ".py", ".json"], seconds=60) == ""
+
+
+def test_an_answer_that_quotes_much_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "net.spec"
+    path.write_text(f"weight w[{', '.join('1' * 300)}]\nloss L = w\n", encoding="utf-8")
+    assert reading(path) == (False, "")
