@@ -458,7 +458,7 @@ def test_two_thousand_statements_are_read() -> None:
 def test_read(tmp_path: Path) -> None:
     path = tmp_path / "net.spec"
     path.write_bytes(b'\xef\xbb\xbfnetwork "\xce\x94"\r\ny = 1\r\n')
-    assert read(path) == read(str(path)) == Source("net.spec", 'network "Δ"\ny = 1\n')
+    assert read(path) == read(str(path)) == Source("net.spec", 'network "Δ"\ny = 1\n', path)
 
 
 @pytest.mark.parametrize(
