@@ -19,9 +19,17 @@ def tables(network: Network, solvers: list[Update]) -> list[str]:
         kind: tuple(dict.fromkeys(f.tensor for f in network.facts if bool(f.reduce) is (kind == "sum")))
         for kind in ("sum", "binary")
     }
+    masks: dict[str, tuple[object, str]] = {
+        "MASKS": ({t.name: t.shape for t in network.of_role("mask")}, "data that the trainer draws"),
+        "DROPPED": (
+            {n: float(p) for n, p in network.masks.items()},
+            "the probability of a 0 in them, else 1 / (1 - p)",
+        ),
+    }
     tables: dict[str, tuple[object, str]] = {
         "INPUTS": ({t.name: t.shape for t in network.of_role("input")}, "shapes of one sample"),
         "TARGETS": ({t.name: t.shape for t in network.of_role("target")}, ""),
+        **(masks if network.masks else {}),
         "OUTPUTS": ({name: network.tensors[name].shape for name in network.outputs}, ""),
         "WEIGHTS": ({t.name: t.shape for t in network.weights}, "in the order of the parameter vector"),
         "BIASES": (tuple(t.name for t in network.weights if t.bias), "weights that start at zero"),

@@ -27,7 +27,9 @@ class Kind(IntEnum):
 
 def kinds(program: Program) -> dict[str, Kind]:
     """The kind of every tensor of a program."""
-    found = {name: Kind.BATCH if t.role in ("input", "target") else Kind.PLAIN for name, t in program.tensors.items()}
+    found = {
+        name: Kind.BATCH if t.role in ("input", "target", "mask") else Kind.PLAIN for name, t in program.tensors.items()
+    }
     _spread(found, program.forward, program.tensors)
     for name in program.tensors:
         origin = program.tensors.get(name.removeprefix("∂"))

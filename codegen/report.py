@@ -29,7 +29,7 @@ MAX_LISTED = 20_000
 WIDTH = 120
 
 Json = Any
-_NAMED_ROLES = ("input", "target", "value")
+_NAMED_ROLES = ("input", "target", "mask", "value")
 
 
 def render(derivation: Derivation, spec_name: str) -> str:
@@ -61,6 +61,7 @@ def _network(network: Network) -> dict[str, Json]:
             for t in network.tensors.values()
             if not t.anonymous
         ],
+        **({"masks": {name: float(p) for name, p in network.masks.items()}} if network.masks else {}),
         "outputs": list(network.outputs),
         "notation": network.notation,
         "batch": network.batch,

@@ -55,7 +55,7 @@ def is_linear(lecture: Lecture) -> bool:
     closed = [lecture.sweep.adjoints[w.name].closed for w in lecture.network.weights]
     read = [a for c in closed if c is not None for a in accesses(c)]
     roles = {lecture.notation.tensors[a.tensor].role for a in read}
-    return None not in closed and roles <= {"input", "target", "constant"}
+    return None not in closed and roles <= {"input", "target", "mask", "constant"}
 
 
 def backward(lecture: Lecture) -> Section:

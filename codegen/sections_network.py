@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import sympy
+
 from codegen.document import Row, Section
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix
@@ -20,6 +22,8 @@ def the_network(lecture: Lecture) -> Section:
         tensors = [t for t in lecture.network.tensors.values() if t.role == role and not t.anonymous]
         if tensors:
             section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.")
+    for name, dropped in lecture.network.masks.items():
+        section.say(mask(lecture, lecture.network.tensors[name], dropped))
     section.say("The forward pass computes, in this order,")
     section.display(*forward_rows(lecture))
     written = element_rows(lecture) if lecture.small else []
@@ -30,6 +34,16 @@ def the_network(lecture: Lecture) -> Section:
         section.say(text)
         section.display(*rows)
     return section
+
+
+def mask(lecture: Lecture, tensor: Tensor, dropped: sympy.Rational) -> str:
+    """How the elements of a mask are drawn, and what they are where nothing is drawn."""
+    probability, kept = (lecture.writer.setting(v) for v in (dropped, 1 / (1 - dropped)))
+    return (
+        f"Mask: {declared(lecture, tensor)}. Every element is $0$ with probability ${probability}$ and ${kept}$ "
+        "otherwise, drawn anew for every sample at every update; for a prediction, and in the numbers of a sample that "
+        "gives none, it is $1$, its mean."
+    )
 
 
 def declared(lecture: Lecture, tensor: Tensor) -> str:

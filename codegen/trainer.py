@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import sympy
+
 from codegen import vectormath
 from codegen.identifiers import Identifiers
 from codegen.interface import (
@@ -40,6 +42,17 @@ class View:
 
     name: str
     text: str
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask: its place among the data, its elements, and how they are drawn from 32-bit words."""
+
+    place: int
+    size: int
+    shape: str
+    threshold: int
+    kept: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "views": layout.views,
         "values": layout.values,
         "data": layout.data,
+        "masks": layout.masks,
         "outputs": layout.outputs,
         "total": layout.places[TOTAL],
         "size": layout.size,
@@ -121,7 +135,7 @@ class _Layout:
 
     def __init__(self, network: Network, plan: Schedule, names: Mapping[str, str]) -> None:
         self.plan, self.names = plan, names
-        columns = [*network.of_role("input"), *network.of_role("target")]
+        columns = network.data
         self.sources: dict[str, str] = {}
         self.views: list[View] = []
         self.size = 0
@@ -137,7 +151,8 @@ class _Layout:
         self.sources |= {name: f"values[{n}]" for n, name in enumerate(plan.arrays)}
         self.places = {name: n for n, name in enumerate(plan.arrays)}
         self.values = [View(names[name], self.allocation(plan.tensors[name])) for name in plan.arrays]
-        self.data = [Column(n, t.size, rows(t)) for n, t in enumerate(columns)]
+        self.data = [Column(n, t.size, rows(t)) for n, t in enumerate(columns) if t.role != "mask"]
+        self.masks = [_mask(n, t, network.masks[t.name]) for n, t in enumerate(columns) if t.role == "mask"]
         outputs = [plan.tensors[name] for name in network.outputs]
         self.outputs = [Column(self.places[t.name], t.size, rows(t), plan.kinds[t.name] is Kind.BATCH) for t in outputs]
 
@@ -158,6 +173,10 @@ class _Layout:
         return [*("    " + line for line in head), *k.lines]
 
 
+def _mask(place: int, tensor: Tensor, dropped: sympy.Rational) -> Mask:
+    return Mask(place, tensor.size, rows(tensor), int(dropped * 2**32), repr(float(1 / (1 - dropped))))
+
+
 def rows(tensor: Tensor) -> str:
     """The shape of an array of ``rows`` samples, as source."""
     return f"({', '.join(['rows', *map(str, tensor.shape)])}{'' if tensor.shape else ','})"
@@ -170,6 +189,12 @@ def _docstring(network: Network, sweep: Sweep, module_name: str) -> list[str]:
         if plain_text.is_shown(eq):
             label = f"    ({number})"
             lines += wrapped(prose(plain_text(eq)), f"{label:9} ", " " * 14)
+    for tensor in network.of_role("mask"):
+        dropped = network.masks[tensor.name]
+        text = (
+            f"{tensor.name} is drawn: 0 with probability {dropped}, else {1 / (1 - dropped)}. It is 1 in predictions."
+        )
+        lines += ["", *wrapped(text, "", "")]
     arguments = ", ".join(["X"] * bool(network.of_role("input")) + ["y"] * bool(network.of_role("target")))
     lines += ["", "Use:", "", f"    from {prose(module_name)} import Trainer", ""]
     lines += [f"    trainer = Trainer().fit({arguments})"]

@@ -20,7 +20,7 @@ from derive.steps import Line, Partial, Product, Total
 
 ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
 LETTERS = ["i", "j", "k", "l", "m", "n", "p", "q", "r", "s", "u", "v"]
-_ROLES = {"constant": 2.0, "adjoint": 3.0, "target": 4.5, "weight": 4.0, "value": 5.0, "input": 6.0}
+_ROLES = {"constant": 2.0, "adjoint": 3.0, "target": 4.5, "mask": 4.7, "weight": 4.0, "value": 5.0, "input": 6.0}
 
 
 class Writer(ABC):

@@ -20,7 +20,7 @@ from derive import output
 from derive.diagnostics import Source
 from derive.expressions import Access, Index, accesses, index_symbols
 
-Role = Literal["input", "target", "weight", "constant", "value", "adjoint"]
+Role = Literal["input", "target", "mask", "weight", "constant", "value", "adjoint"]
 Numbers: TypeAlias = Any  # a rational, or nested lists of them in the shape of a tensor
 
 
@@ -182,6 +182,7 @@ class Network(output.Typeset):
     """One specification, resolved: tensors, equations in the order of computation, one scalar loss, numbers.
 
     ``source`` is the text that it was read from; it plays no part in comparisons.
+    ``masks`` gives for every tensor of that role the probability that an element of it is drawn as 0.
     """
 
     title: str
@@ -197,6 +198,7 @@ class Network(output.Typeset):
     batch: Literal["mean", "sum"] = "mean"
     notation: Literal["indexed", "numbered"] = "indexed"
     decimals: frozenset[sympy.Rational] = frozenset()
+    masks: Mapping[str, sympy.Rational] = field(default_factory=dict)
     source: Source | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
@@ -222,6 +224,11 @@ class Network(output.Typeset):
     @property
     def weights(self) -> list[Tensor]:
         return self.of_role("weight")
+
+    @property
+    def data(self) -> list[Tensor]:
+        """What every sample has of its own: inputs, targets and masks."""
+        return [*self.of_role("input"), *self.of_role("target"), *self.of_role("mask")]
 
     @property
     def flat_equations(self) -> list[Equation]:

@@ -42,7 +42,7 @@ class WorkedNumbers:
 
 def work(network: Network, sweep: Sweep) -> WorkedNumbers | None:
     """The numbers, or ``None`` where weights have no initial value or there is no sample to work."""
-    needs_sample = bool(network.of_role("input") or network.of_role("target"))
+    needs_sample = bool(network.data)
     if any(w.name not in network.initial for w in network.weights) or (needs_sample and not network.samples):
         return None
     weights = {w.name: array(network.initial[w.name], w) for w in network.weights}

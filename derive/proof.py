@@ -134,7 +134,7 @@ def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Value
         data = {
             t.name: _draw(t, network, chance, positive=attempt % 2 == 1)
             for t in network.tensors.values()
-            if t.role in ("input", "target", "weight")
+            if t.role in ("input", "target", "mask", "weight")
         }
         try:
             values = forward(network, dict(data))

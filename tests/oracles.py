@@ -68,7 +68,7 @@ def draw(network: Network, seed: int = 0) -> Data:
     chance = numpy.random.default_rng(seed)
     data: Data = {}
     for tensor in network.tensors.values():
-        if tensor.role in ("input", "target", "weight"):
+        if tensor.role in ("input", "target", "mask", "weight"):
             data[tensor.name] = chance.uniform(-1.0, 1.0, tensor.shape)
             if any(f.tensor == tensor.name for f in network.facts):
                 data[tensor.name] = numpy.eye(tensor.size)[chance.integers(tensor.size)].reshape(tensor.shape)

@@ -169,20 +169,13 @@ def text_of(spec: str, name: str = "net") -> str:
 
 
 @pytest.fixture(scope="session")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModuleType]:
-    """Generate, write and import a trainer once per session."""
-    folder = tmp_path_factory.mktemp("trainers")
+def make(import_trainer: Callable[[str, str], ModuleType]) -> Callable[[str], ModuleType]:
+    """The trainer of an example or of one of the specifications above, made once per session."""
     made: dict[str, ModuleType] = {}
 
     def build(name: str) -> ModuleType:
         if name not in made:
-            path = folder / f"{name}_trainer.py"
-            path.write_text(text_of(spec_text(name), name))
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            made[name] = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(made[name])
+            made[name] = import_trainer(spec_text(name), name)
         return made[name]
 
     return build

@@ -18,6 +18,7 @@ SIGNATURES = {
     "max": "max(a, b), or max(e) over all elements",
     "min": "min(a, b), or min(e) over all elements",
     "cases": "cases(u, a, b): a where u > 0, else b",
+    "dropout": "dropout(h, p), with the probability p that an element becomes 0",
 }
 
 

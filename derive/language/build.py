@@ -9,6 +9,8 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import NoReturn
 
+import sympy
+
 from derive.diagnostics import Source, Span, SpecError, did_you_mean
 from derive.expressions import Index
 from derive.functions import COMBINING, elementary
@@ -19,7 +21,8 @@ from derive.language.cycles import circle
 from derive.language.definitions import Function, compile_function
 from derive.language.equations import check_initials, is_zero, lower_equation, lower_loss
 from derive.language.layers import mark_biases
-from derive.language.names import ARRANGEMENTS, LAYERS, REDUCTIONS
+from derive.language.masks import declare_mask
+from derive.language.names import ARRANGEMENTS, MAKERS, REDUCTIONS
 from derive.language.parser import parse
 from derive.language.ranges import Range
 from derive.language.recurrence import check_deferred
@@ -52,6 +55,8 @@ class Builder:
         self.equations: list[Equation] = []
         self.facts: list[Fact] = []
         self.layers: dict[str, int] = {}
+        self.masks: dict[str, sympy.Rational] = {}
+        self.dropouts = 0
         self.upcoming: dict[str, syntax.Equation] = {}
         self.current = ""  # the tensor whose equation is being read
         self.initials: dict[str, syntax.Equation] = {}
@@ -69,7 +74,7 @@ class Builder:
         statements = specification.statements
         self.reserved = frozenset(_declared_names(statements))
         settings = Settings(self)
-        for kind in (syntax.Size, syntax.Define, syntax.Declaration, syntax.Constant):
+        for kind in (syntax.Size, syntax.Define, syntax.Declaration, syntax.Mask, syntax.Constant):
             for statement in statements:
                 if isinstance(statement, kind):
                     self.declare(statement, settings)
@@ -101,6 +106,7 @@ class Builder:
             notation=settings.notation,
             decimals=numbers.decimals([*statements, *(f.definition for f in self.functions.values())]),
             source=self.source,
+            masks=self.masks,
         )
         checks.check(network, self)
         return settings.finish(network)
@@ -120,6 +126,8 @@ class Builder:
             case syntax.Declaration():
                 for item in statement.items:
                     self.add_tensor(item.name, self.shape(item), statement.role)  # type: ignore[arg-type]
+            case syntax.Mask():
+                declare_mask(self, statement)
             case syntax.Constant():
                 self.add_tensor(statement.target.name, self.shape(statement.target), "constant")
                 tensor = self.tensors[statement.target.name.id]
@@ -274,7 +282,7 @@ class Builder:
     # functions
 
     def all_functions(self) -> set[str]:
-        return {*elementary(), *COMBINING, *LAYERS, *ARRANGEMENTS, *REDUCTIONS, *catalogue(), *self.defines}
+        return {*elementary(), *COMBINING, *MAKERS, *ARRANGEMENTS, *REDUCTIONS, *catalogue(), *self.defines}
 
     def function(self, name: syntax.Name) -> Function:
         """A function of the user or of the catalogue, compiled when it is first used."""
@@ -312,7 +320,7 @@ class Builder:
 
 def is_language_function(name: str) -> bool:
     """Whether a name means a function that no specification can redefine."""
-    return name in elementary() or name in COMBINING or name in (*LAYERS, *ARRANGEMENTS)
+    return name in elementary() or name in COMBINING or name in (*MAKERS, *ARRANGEMENTS)
 
 
 def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:
@@ -321,7 +329,7 @@ def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:
         match statement:
             case syntax.Declaration():
                 names += [item.name.id for item in statement.items]
-            case syntax.Equation() | syntax.Constant():
+            case syntax.Equation() | syntax.Constant() | syntax.Mask():
                 names.append(statement.target.name.id)
             case syntax.Size() | syntax.Rate():
                 names.append(statement.name.id)

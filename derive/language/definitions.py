@@ -18,7 +18,7 @@ from derive.expressions import Access
 from derive.functions import COMBINING, elementary, formula
 from derive.language import syntax
 from derive.language.catalogue import is_catalogued
-from derive.language.names import ARRANGEMENTS, LAYERS
+from derive.language.names import ARRANGEMENTS, MAKERS
 from derive.language.scope import Scope, Value, shown
 from derive.network import Fact
 
@@ -93,7 +93,7 @@ def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
                 return len(node.arguments) > 1
             if name in elementary():
                 return True
-            if name in ("sum", "mean", *LAYERS, *ARRANGEMENTS):
+            if name in ("sum", "mean", *MAKERS, *ARRANGEMENTS):
                 return False
             return builder.function(node.function).placewise
     return False

@@ -20,6 +20,7 @@ from derive.language import names, syntax
 from derive.language.arguments import bind, by_place
 from derive.language.definitions import expand
 from derive.language.layers import auto_name, layer, layer_of, makes_layer
+from derive.language.masks import dropout
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
 from derive.language.recurrence import is_recurrent, past
@@ -253,6 +254,8 @@ class Lowering:
         if name in names.LAYERS:
             by_place(node, 1)
             return layer(self, node, expected)
+        if name == "dropout":
+            return dropout(self, node, expected)
         if name == "transpose":
             (argument,) = by_place(node, 1)
             return transpose(self, self.lower(argument, None), node.span)

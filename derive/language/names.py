@@ -20,6 +20,7 @@ STATEMENTS = {
     "input": "input x[4]",
     "target": "target t[3]",
     "weight": "weight W[16, 4], b[16]",
+    "mask": "mask m[16] = 0.2",
     "constant": "constant c = 0.35",
     "size": "size n = 8",
     "define": "define swish(z) = z * sigmoid(z)",
@@ -52,6 +53,12 @@ REDUCTIONS = frozenset({"sum", "mean", "max", "min"})
 #: The functions that make weights of their own.
 LAYERS = ("linear", "dense")
 
+#: The functions that make tensors of their own: weights, and the mask of a dropout.
+MAKERS = (*LAYERS, "dropout")
+
+#: Words that start a statement and are names all the same, where a name is what fits.
+ORDINARY = frozenset({"mask"})
+
 #: The functions that put elements elsewhere.
 ARRANGEMENTS = ("transpose",)
 
@@ -59,7 +66,7 @@ ARRANGEMENTS = ("transpose",)
 _INSIDE = {"given": "the word follows define", "in": "the word gives an index its range: sum(i in 3: x[i])"}
 
 #: Words that no quantity may be called.
-RESERVED = frozenset(STATEMENTS) | _INSIDE.keys() | REDUCTIONS
+RESERVED = (frozenset(STATEMENTS) - ORDINARY) | _INSIDE.keys() | REDUCTIONS
 
 _RULE = "names hold ASCII letters, digits and underscores"
 _CASES = "cases(u, a, b) is a where u > 0, else b; max(a, b) and min(a, b) make cases too"

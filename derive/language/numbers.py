@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sympy
 
-from derive.diagnostics import SpecError
+from derive.diagnostics import Span, SpecError
 from derive.language import syntax
 from derive.network import Numbers, Tensor
 
@@ -21,6 +21,15 @@ def rational(number: syntax.Number) -> sympy.Rational:
 def fill(shape: tuple[int, ...], value: sympy.Rational) -> Numbers:
     """An array of one value; its rows are one list, which nobody changes."""
     return value if not shape else [fill(shape[1:], value)] * shape[0]
+
+
+def filled(tensor: Tensor, value: sympy.Rational, span: Span) -> Numbers:
+    """One value for all elements of a tensor, of which there must not be too many."""
+    if tensor.size > MAX_FILLED:
+        label = f"{tensor.name} has {tensor.size:,} elements"
+        help = f"numbers are for at most {MAX_FILLED:,} elements; the trainer draws its own first weights"
+        raise SpecError("too many numbers", span, label, help)
+    return fill(tensor.shape, value)
 
 
 def nested(values: syntax.Values) -> Numbers:
@@ -54,11 +63,7 @@ def array(values: syntax.Values, tensor: Tensor, broadcast: bool = False) -> Num
     if shape == tensor.shape:
         return nested(values)
     if not shape and broadcast:
-        if tensor.size > MAX_FILLED:
-            label = f"{tensor.name} has {tensor.size:,} elements"
-            help = f"numbers are for at most {MAX_FILLED:,} elements; the trainer draws its own first weights"
-            raise SpecError("too many numbers", values.span, label, help)
-        return fill(tensor.shape, flat(values)[0])
+        return filled(tensor, flat(values)[0], values.span)
     numbers = flat(values)
     if len(shape) <= 1 and len(numbers) == tensor.size:
         return reshape(numbers, tensor.shape)

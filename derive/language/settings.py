@@ -9,6 +9,7 @@ import sympy
 
 from derive.diagnostics import Span, SpecError, did_you_mean
 from derive.language import checks, numbers, syntax
+from derive.language.masks import check_drawn
 from derive.naming import numbered_groups
 from derive.network import Network, Numbers, Optimizer
 from derive.optimizers import CATALOGUE, DEFAULT_RATE
@@ -80,26 +81,29 @@ class Settings:
         return name.id
 
     def sample(self, statement: syntax.Sample) -> None:
-        """One sample: a value for every input and target."""
+        """One sample: a value for every input and target, and for masks; without one a mask is 1 everywhere."""
         wanted = {t.name: t for t in self.builder.tensors.values() if t.role in ("input", "target")}
+        masks = {name: self.builder.tensors[name] for name in self.builder.masks}
+        known = {**wanted, **masks}
         sample: dict[str, Numbers] = {}
         for assignment in statement.assignments:
             name = assignment.name
-            if name.id not in wanted:
-                hint = did_you_mean(name.id, wanted) or (
-                    f"a sample gives {', '.join(wanted)}"
-                    if wanted
-                    else "without inputs and targets there are no samples"
+            if name.id not in known:
+                hint = did_you_mean(name.id, known) or (
+                    f"a sample gives {', '.join(known)}" if known else "without inputs and targets there are no samples"
                 )
                 raise SpecError(f"'{name.id}' is not an input or target", name.span, "", hint)
             if name.id in sample:
                 raise SpecError(f"'{name.id}' is given twice in this sample", name.span, "", "remove one of the two")
-            sample[name.id] = numbers.array(assignment.values, wanted[name.id])
+            sample[name.id] = numbers.array(assignment.values, known[name.id])
+            if name.id in masks:
+                check_drawn(assignment.values, self.builder.masks[name.id])
         missing = [name for name in wanted if name not in sample]
         if missing:
             raise SpecError(f"this sample does not give {missing[0]}", statement.span, "", f"add: {missing[0]} = …")
         checks.check_facts(self.builder.facts, sample, statement)
-        self.samples.append(sample)
+        ones = {n: numbers.filled(m, sympy.Integer(1), statement.span) for n, m in masks.items() if n not in sample}
+        self.samples.append({**ones, **sample})
 
     def optimizer(self) -> Optimizer:
         """The chosen optimizer with its numbers; gradient descent where none is chosen."""

@@ -161,6 +161,14 @@ class Constant(Node):
 
 
 @dataclass(frozen=True)
+class Mask(Node):
+    """``mask m[16] = 0.2``: the probability that an element is drawn as 0."""
+
+    target: Declared
+    probability: Number
+
+
+@dataclass(frozen=True)
 class Size(Node):
     """``size n = 8``."""
 
@@ -249,6 +257,7 @@ class Batch(Node):
 Statement = (
     Title
     | Declaration
+    | Mask
     | Constant
     | Size
     | Define

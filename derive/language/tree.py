@@ -49,6 +49,9 @@ class TreeBuilder(Transformer[Token, s.Specification]):
     def constant(self, span: Span, _word: Token, target: s.Declared, _equal: Token, values: s.Values) -> s.Constant:
         return s.Constant(span, target, values)
 
+    def mask(self, span: Span, _word: Token, target: s.Declared, _equal: Token, value: s.Number) -> s.Mask:
+        return s.Mask(span, target, value)
+
     def size(self, span: Span, _word: Token, name: s.Name, _equal: Token, value: s.Number) -> s.Size:
         return s.Size(span, name, value)
 
