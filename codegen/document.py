@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from codegen.figure import Figure
+
 
 @dataclass(frozen=True)
 class Row:
@@ -52,7 +54,14 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-Block = Paragraph | Display | Heading | Table
+@dataclass(frozen=True)
+class Picture:
+    """A figure on a line of its own."""
+
+    figure: Figure
+
+
+Block = Paragraph | Display | Heading | Table | Picture
 
 
 def spans(text: str) -> list[tuple[str, str]]:
@@ -76,6 +85,9 @@ class Section:
 
     def head(self, formula: str) -> None:
         self.blocks.append(Heading(formula))
+
+    def picture(self, figure: Figure) -> None:
+        self.blocks.append(Picture(figure))
 
     def table(self, head: tuple[str, ...], *rows: tuple[str, ...]) -> None:
         self.blocks.append(Table(head, rows))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sympy
 
 from codegen.document import Row
+from codegen.equation_graph import equation_figure
+from codegen.figure import Figure
+from codegen.graphs import figure_of, graph_of
 from codegen.latex import Latex, equations_of
 from codegen.matrices import MatrixWriter
 from codegen.notation import Notation
@@ -25,6 +28,7 @@ class Lecture:
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
         self.matrix = MatrixWriter(self.writer)
         self.small = bool(derivation.lines)
+        self.graph = graph_of(self.network, self.scalars)
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
         self.orders = self._orders() if self.small else {}
         self.loss = self.writer.access(Access(self.network.loss))
@@ -36,6 +40,12 @@ class Lecture:
             for element in self.network.tensors[eq.lhs.tensor].elements():
                 found[self.scalars.definition(element)] = self.order(eq)
         return found
+
+    def drawn(self) -> Figure | None:
+        """The network as a picture: its units with their weights, or its equations."""
+        if self.graph is not None:
+            return figure_of(self.graph, "The network", self.writer.access, self.writer.access)
+        return equation_figure(self.network, self.notation)
 
     def order(self, eq: Equation) -> tuple[str, ...]:
         """The order of what an equation mentions, once its anonymous sums are written out."""

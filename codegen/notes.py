@@ -6,7 +6,7 @@ order, the templates hold the layout.
 
 from __future__ import annotations
 
-from codegen import markdown, page, paper
+from codegen import markdown, page, paper, svg, tikz
 from codegen.document import Section
 from codegen.layout import escape
 from codegen.lecture import Lecture
@@ -17,6 +17,7 @@ from codegen.sections_matrices import matrix_form
 from codegen.sections_network import made_of, the_network
 from codegen.worked import worked_sections
 from derive.derivation import Derivation
+from derive.diagnostics import SpecError
 
 
 def render(derivation: Derivation, spec_name: str) -> str:
@@ -29,6 +30,7 @@ def render(derivation: Derivation, spec_name: str) -> str:
         title=title,
         sections=sections(Lecture(derivation)),
         tex=paper.tex,
+        preamble=tikz.preamble(),
     )
 
 
@@ -54,6 +56,15 @@ def render_page(derivation: Derivation, spec_name: str) -> str:
         sections=sections(Lecture(derivation)),
         page=page,
     )
+
+
+def render_picture(derivation: Derivation, spec_name: str) -> str:
+    """The network as an SVG picture; raises :class:`SpecError` where it is too large to be drawn."""
+    figure = Lecture(derivation).drawn()
+    if figure is None:
+        raise SpecError("this network has too many equations for one picture", help="write the notes: -o notes.html")
+    head = f"<!-- {MARKER} from {page.comment(spec_name)}. Edits are lost when it is generated again. -->"
+    return f"{head}\n{svg.svg(figure, alone=True)}\n"
 
 
 def sections(lecture: Lecture) -> list[Section]:

@@ -54,6 +54,12 @@ def _page(derivation: Derivation, spec_name: str, _path: Path) -> str:
     return notes.render_page(derivation, spec_name)
 
 
+def _picture(derivation: Derivation, spec_name: str, _path: Path) -> str:
+    from codegen import notes
+
+    return notes.render_picture(derivation, spec_name)
+
+
 def _trainer(derivation: Derivation, spec_name: str, path: Path) -> str:
     from codegen import trainer
 
@@ -71,6 +77,7 @@ KINDS = {
     ".pdf": Kind("lecture notes, compiled by LaTeX", _pdf),
     ".md": Kind("lecture notes in Markdown, for GitHub, KaTeX and MathJax", _markdown),
     ".html": Kind("lecture notes as a page that needs nothing else", _page),
+    ".svg": Kind("the network as a picture", _picture),
     ".py": Kind("a trainer, a Python module with Numba kernels", _trainer),
     ".json": Kind("formulas and numbers for machines", _report),
 }

@@ -15,7 +15,9 @@ from xml.etree import ElementTree
 from markupsafe import Markup, escape
 
 from codegen.document import Block, Heading, Row, Section, spans
+from codegen.figure import Figure
 from codegen.layout import broken
+from codegen.svg import STYLE, svg
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"  # HTML knows the elements without it
 PIECE = 26.0  # characters of a formula that stay together on a narrow screen
@@ -47,6 +49,16 @@ def parts(section: Section) -> Iterator[Part]:
 def kind(block: Block) -> str:
     """What a block is, for the template."""
     return type(block).__name__.lower()
+
+
+def styles() -> Markup:
+    """The styles of all pictures."""
+    return Markup(STYLE)
+
+
+def picture(figure: Figure) -> Markup:
+    """A figure as an ``svg`` element."""
+    return Markup(svg(figure))
 
 
 def comment(text: str) -> Markup:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from codegen.document import Block, Display, Heading, Paragraph, Row, Table
+from codegen.document import Block, Display, Heading, Paragraph, Picture, Row, Table
 from codegen.layout import WIDTH, broken, visible_length
+from codegen.tikz import tikz
 
 
 def tex(block: Block) -> str:
@@ -17,6 +18,8 @@ def tex(block: Block) -> str:
             text = f"\\step{{${formula}$}}"
         case Table():
             text = table(block)
+        case Picture(figure):
+            text = f"\\begin{{picturehere}}\n{tikz(figure)}\n\\end{{picturehere}}"
     return f"\n{text}"
 
 

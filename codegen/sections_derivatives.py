@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy
 
 from codegen.document import Row, Section
+from codegen.graphs import figure_of
 from codegen.lecture import Lecture
 from derive.expressions import Access, accesses
 from derive.network import flatten
@@ -12,6 +13,7 @@ from derive.scalars import adjoint
 from derive.steps import ElementDerivation
 from derive.tidy import RULES
 
+MAX_WAYS = 12  # derivations with a picture of the ways they follow
 ONE_PAGE = 16  # updates that stand in one block on one page
 
 
@@ -105,16 +107,20 @@ def every_weight(lecture: Lecture) -> Section:
     section = Section("Every weight, step by step")
     for element, derived in lecture.derivation.lines.items():
         is_weight = element.tensor in lecture.sweep.weights
-        _steps(lecture, section, derived, "" if is_weight else lecture.writer.access(adjoint(element)))
+        _steps(lecture, section, derived, "" if is_weight else lecture.writer.access(adjoint(element)), is_weight)
         if is_weight:
             section.say("Hence the update")
             section.display(*lecture.update_rows(element, derived.result))
     return section
 
 
-def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str) -> None:
+def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str, drawn: bool) -> None:
     element = lecture.place(derived.element)
     section.head(f"{name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}")
+    graph = lecture.graph
+    if drawn and graph is not None and graph.whole and len(lecture.derivation.lines) <= MAX_WAYS:
+        names, way = lecture.writer.access, graph.way(derived.element)
+        section.picture(figure_of(graph, f"The ways of {derived.element} to the prediction", names, names, way=way))
     left = lecture.derivative(element)
     rows = []
     for step in derived.steps:

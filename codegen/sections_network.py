@@ -24,6 +24,9 @@ def the_network(lecture: Lecture) -> Section:
             section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.")
     for name, dropped in lecture.network.masks.items():
         section.say(mask(lecture, lecture.network.tensors[name], dropped))
+    figure = lecture.drawn()
+    if figure is not None:
+        section.picture(figure)
     section.say("The forward pass computes, in this order,")
     section.display(*forward_rows(lecture))
     written = element_rows(lecture) if lecture.small else []

@@ -12,17 +12,19 @@ from dataclasses import replace
 import sympy
 
 from codegen.document import Row, Section
+from codegen.graphs import figure_of
 from codegen.layout import Shown, relation, show
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix, factored, grid
 from derive.evaluate import Number, Values, compile_scalar, number
-from derive.expressions import Access, accesses
+from derive.expressions import Access, accesses, rename
 from derive.network import Tensor
 from derive.numbers import WorkedNumbers, at
 from derive.scalars import adjoint
 
 MAX_REMARKS = 4  # weights for which a sentence says what the sign means
 APPROXIMATELY = "\\approx"
+PICTURE_DECIMALS = 4  # of the numbers in a picture
 MAX_SAMPLES = 6  # columns of the table of per-sample derivatives
 
 
@@ -80,6 +82,7 @@ class Worked:
         section = Section("The numbers: forward pass")
         several = len(self.numbers.samples) > 1
         section.say(("For the first sample, with " if several else "With ") + self.given() + " we get")
+        self.picture(section, "Forward pass", self.first)
         section.display(*self.forward_rows(self.first))
         if several:
             rows = []
@@ -95,6 +98,35 @@ class Worked:
             "every further step uses the full precision."
         )
         return section
+
+    def picture(self, section: Section, caption: str, values: Values) -> None:
+        """The network with its numbers, where it can be drawn unit by unit."""
+        if self.lecture.graph is not None and self.lecture.graph.whole:
+
+            def text(element: Access) -> str:
+                return show(at(values, element), PICTURE_DECIMALS).text
+
+            section.picture(figure_of(self.lecture.graph, caption, text, text))
+
+    def slopes(self, section: Section) -> None:
+        """The derivatives on the network, their arrows turned round: how the error flows back."""
+        graph = self.lecture.graph
+        if graph is None or not graph.whole:
+            return
+
+        def unit(element: Access) -> str:
+            found = self.lecture.sweep.adjoints.get(element.tensor)
+            if found is None or found.closed is None:
+                return self.lecture.writer.access(element)
+            places = dict(zip(found.indices, element.indices, strict=True))
+            closed = rename(found.closed, {i: n for i, n in places.items() if i.is_Symbol})
+            value = compile_scalar(self.lecture.scalars.named(closed))({}, self.first)
+            return show(value, PICTURE_DECIMALS).text
+
+        def weight(element: Access) -> str:
+            return show(at(self.first, adjoint(element)), PICTURE_DECIMALS).text
+
+        section.picture(figure_of(graph, "Backward pass: derivatives of the loss", unit, weight, backward=True))
 
     def given(self) -> str:
         """The inputs, targets and weights of the first sample in words."""
@@ -126,6 +158,7 @@ class Worked:
     def backward(self) -> Section:
         lecture = self.lecture
         section = Section("The numbers: derivatives")
+        self.slopes(section)
         rows = []
         for name in lecture.sweep.deltas:
             for element in lecture.network.tensors[name].elements():
@@ -268,6 +301,7 @@ class Worked:
         section = Section("The second forward pass")
         many = len(self.numbers.samples) > 1
         section.say("With the new weights" + (" the first sample gives" if many else " we get"))
+        self.picture(section, "Forward pass with the new weights", {**self.numbers.after[0], **self.numbers.updated})
         section.display(*self.forward_rows(self.numbers.after[0], renewed=True))
         before, now = show(self.numbers.loss), show(self.numbers.loss_after)
         verb = "fell" if self.numbers.loss_after < self.numbers.loss else "did not fall"
