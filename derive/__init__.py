@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from derive import catalogue
     from derive.derivation import Derivation, derive
     from derive.diagnostics import SpecError
     from derive.interface import Gradient, Gradients
+    from derive.model import Model, from_sympy
     from derive.network import Network
+    from derive.quantities import indices
 
     __version__: str
 
@@ -30,11 +33,15 @@ __all__ = [
     "Derivation",
     "Gradient",
     "Gradients",
+    "Model",
     "Network",
     "SpecError",
     "__version__",
+    "catalogue",
     "derive",
+    "from_sympy",
     "gradients",
+    "indices",
     "load",
     "parse",
     "trainer",
@@ -48,7 +55,10 @@ _HOMES = {
     "Gradient": "derive.interface",
     "Gradients": "derive.interface",
     "UnknownName": "derive.interface",
+    "Model": "derive.model",
+    "from_sympy": "derive.model",
     "Network": "derive.network",
+    "indices": "derive.quantities",
 }
 
 
@@ -118,6 +128,8 @@ def _derivation(network: Network | Derivation) -> Derivation:
 def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name == "catalogue":
+        return import_module("derive.catalogue")
     if name == "__version__":
         from importlib.metadata import version
 

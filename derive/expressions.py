@@ -47,6 +47,10 @@ class Access(sympy.Expr):
 
     _sympyrepr = _sympystr
 
+    def _latex(self, printer: sympy.printing.latex.LatexPrinter) -> str:
+        letter = printer._print(sympy.Symbol(self.tensor))
+        return f"{{{letter}}}_{{{','.join(map(printer._print, self.indices))}}}" if self.indices else str(letter)
+
 
 class Cases(sympy.Function):
     """``Cases(u, a, b)`` is *a* where u > 0 and *b* where u ≤ 0.

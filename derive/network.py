@@ -82,7 +82,7 @@ class Equation(output.Typeset):
 
     ``ranges`` gives for every index the first and the last value.  With ``accumulate`` the right side is added to
     what the left side holds already; the indices on the left may then be affine (the adjoint of a convolution).
-    ``order`` lists tensors and numbers as the user wrote them, for the notes.
+    ``order`` lists tensors and numbers as the user wrote them, for the notes; equations that differ in it are equal.
     """
 
     lhs: Access
@@ -91,7 +91,7 @@ class Equation(output.Typeset):
     reduce: tuple[Index, ...] = ()
     kind: Literal["sum", "max"] = "sum"
     accumulate: bool = False
-    order: tuple[str, ...] = ()
+    order: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def free(self) -> tuple[Index, ...]:
