@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sympy
 
@@ -16,7 +16,8 @@ from derive.steps import Partial
 
 _OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cosh", "sin": "\\sin", "cos": "\\cos",
               "max": "\\max", "min": "\\min", "sigmoid": "\\sigma", "erf": "\\mathrm{erf}"}  # fmt: skip
-_WORDS = {"relu": "ReLU", "sign": "sgn"}
+_WORDS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "relu6": "ReLU6", "elu": "ELU", "selu": "SELU", "celu": "CELU",
+          "gelu": "GELU", "gelu_tanh": "GELU_tanh", "silu": "SiLU", "sign": "sgn"}  # fmt: skip
 
 
 def equations_of(network: Network, sweep: Sweep) -> dict[str, Equation]:
@@ -27,6 +28,8 @@ def equations_of(network: Network, sweep: Sweep) -> dict[str, Equation]:
 
 class Latex(Writer):
     """LaTeX that needs amsmath alone."""
+
+    conjunction = ",\\, "
 
     def access(self, access: Access) -> str:
         return self.notation.latex(access, [sympy.latex(i) for i in access.indices])
@@ -59,13 +62,17 @@ class Latex(Writer):
     def root(self, inside: str) -> str:
         return f"\\sqrt{{{inside}}}"
 
-    def function(self, name: str, arguments: list[str], exponent: str = "") -> str:
+    def function(
+        self, name: str, arguments: list[str], exponent: str = "", settings: Mapping[str, str] | None = None
+    ) -> str:
         if name == "exp":
             return f"e^{{{arguments[0]}}}"
         if name == "Abs":
             return f"\\left|{arguments[0]}\\right|"
         word = _OPERATORS.get(name) or f"\\mathrm{{{_WORDS.get(name, name)}}}".replace("_", "\\_")
-        return word + (f"^{{{exponent}}}" if exponent else "") + self.brackets(", ".join(arguments))
+        below = ",\\,".join(f"{name} = {value}" for name, value in (settings or {}).items())
+        word += (f"_{{{below}}}" if below else "") + (f"^{{{exponent}}}" if exponent else "")
+        return word + self.brackets(", ".join(arguments))
 
     def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
         sign = "\\sum" if kind == "sum" else "\\max"
@@ -75,10 +82,12 @@ class Latex(Writer):
         return f"{sign}_{{{','.join(b[0] for b in bounds)}}} {body}"
 
     def iverson(self, condition: str) -> str:
-        return f"[{condition}]"
+        return f"[{_relations(condition)}]"
 
-    def cases(self, positive: str, otherwise: str, condition: str) -> str:
-        return f"\\begin{{cases}} {positive} & {condition} \\\\ {otherwise} & \\text{{otherwise}} \\end{{cases}}"
+    def cases(self, rows: list[tuple[str, str]], otherwise: str) -> str:
+        lines = [f"{value} & {_relations(condition)}" for value, condition in rows]
+        body = " \\\\ ".join([*lines, f"{otherwise} & \\text{{otherwise}}"])
+        return f"\\begin{{cases}} {body} \\end{{cases}}"
 
     def brackets(self, inside: str) -> str:
         tall = any(mark in inside for mark in ("\\frac", "\\sum", "\\begin", "\\max_"))
@@ -128,8 +137,11 @@ class Text(Writer):
     def root(self, inside: str) -> str:
         return f"√({inside})"
 
-    def function(self, name: str, arguments: list[str], exponent: str = "") -> str:
-        call = f"{ {'Abs': 'abs'}.get(name, name) }({', '.join(arguments)})"
+    def function(
+        self, name: str, arguments: list[str], exponent: str = "", settings: Mapping[str, str] | None = None
+    ) -> str:
+        inside = ", ".join([*arguments, *(f"{name} = {value}" for name, value in (settings or {}).items())])
+        call = f"{ {'Abs': 'abs'}.get(name, name) }({inside})"
         return f"{call}^{exponent}" if exponent else call
 
     def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
@@ -138,8 +150,8 @@ class Text(Writer):
     def iverson(self, condition: str) -> str:
         return f"[{condition}]"
 
-    def cases(self, positive: str, otherwise: str, condition: str) -> str:
-        return f"({positive} if {condition} else {otherwise})"
+    def cases(self, rows: list[tuple[str, str]], otherwise: str) -> str:
+        return f"({''.join(f'{value} if {condition} else ' for value, condition in rows)}{otherwise})"
 
     def brackets(self, inside: str) -> str:
         return f"({inside})"
@@ -165,14 +177,19 @@ class Code(Text):
     def power(self, base: tuple[str, int], exponent: str) -> str:
         return super().power(base, exponent).replace("^", "**")
 
-    def function(self, name: str, arguments: list[str], exponent: str = "") -> str:
-        return super().function(name, arguments) + (f"**{exponent}" if exponent else "")
+    def function(
+        self, name: str, arguments: list[str], exponent: str = "", settings: Mapping[str, str] | None = None
+    ) -> str:
+        return super().function(name, arguments, settings=settings) + (f"**{exponent}" if exponent else "")
 
     def root(self, inside: str) -> str:
         return f"sqrt({inside})"
 
     def iverson(self, condition: str) -> str:
-        return f"({condition.replace(' = ', ' == ')})"
+        return f"({_python(condition)})"
+
+    def cases(self, rows: list[tuple[str, str]], otherwise: str) -> str:
+        return super().cases([(value, _python(condition)) for value, condition in rows], otherwise)
 
 
 class Formulas:
@@ -193,6 +210,14 @@ class Formulas:
         """The right sides of equations in indices, separated by semicolons."""
         code, latex = ("; ".join(w.equation(eq) for eq in equations) for w in self.writers)
         return {"formula": code, "latex": latex}
+
+
+def _relations(condition: str) -> str:
+    return condition.replace("≤", "\\le").replace("≥", "\\ge")
+
+
+def _python(condition: str) -> str:
+    return condition.replace(" = ", " == ").replace("≤", "<=").replace("≥", ">=")
 
 
 def _touching_numbers(left: str, right: str) -> bool:

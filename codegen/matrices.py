@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import sympy
 
+from codegen.cases import is_negative
 from codegen.latex import Latex
 from derive.expressions import Access, Cases, Index, index_symbols, rename
 from derive.matrixform import is_whole, outer
@@ -67,10 +68,8 @@ class MatrixWriter:
         if isinstance(e, Cases):
             positive = self.vector(e.args[0], row) if e.args[1:] == (1, 0) else None
             return self._over(positive, lambda inside: self.writer.iverson(f"{inside} > 0"))
-        if e.is_Function and len(e.args) == 1:
-            return self._over(
-                self.vector(e.args[0], row), lambda inside: self.writer.function(e.func.__name__, [inside])
-            )
+        if e.is_Function and all(a.is_number for a in e.args[1:]):
+            return self._over(self.vector(e.args[0], row), lambda inside: self.writer.call(e, operands=[inside]))
         return None
 
     @staticmethod
@@ -99,7 +98,7 @@ class MatrixWriter:
         self.writer.order = previous
         text = ""
         for term in terms:
-            negative = self.writer.is_negative(term)
+            negative = is_negative(term)
             part = self.vector(-term if negative else term, row)
             scalar = row is not None and row not in index_symbols(term)
             if part is None or (scalar and term.atoms(Access)):

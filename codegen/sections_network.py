@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sympy
 
 from codegen.document import Row, Section
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix
-from derive.expressions import Cases
-from derive.functions import Formula
+from codegen.sections_functions import functions_used
 from derive.network import Equation, Tensor
-from derive.tidy import derivative_of
 
 
 def the_network(lecture: Lecture) -> Section:
@@ -33,7 +29,7 @@ def the_network(lecture: Lecture) -> Section:
     if written:
         section.say("Written out element by element, this is")
         section.display(*written)
-    for text, rows in functions_used(lecture):
+    for text, rows in functions_used(lecture.writer, lecture.network.flat_equations):
         section.say(text)
         section.display(*rows)
     return section
@@ -86,31 +82,6 @@ def element_rows(lecture: Lecture) -> list[Row]:
 
 def _reads_sum(lecture: Lecture, eq: Equation) -> bool:
     return any(lecture.network.tensors[a.tensor].anonymous for a in eq.reads)
-
-
-def functions_used(lecture: Lecture) -> list[tuple[str, list[Row]]]:
-    """The functions given by a formula, with the derivatives derived for them."""
-    found: dict[str, Any] = {}
-    for eq in lecture.network.flat_equations:
-        for f in sorted(eq.body.atoms(Formula), key=str):
-            found.setdefault(type(f).__name__, type(f))
-    rows, kinks = [], False
-    for name, function in found.items():
-        for n, parameter in enumerate(function.parameters):
-            call = lecture.writer.function(name, [lecture.writer.line(p) for p in function.parameters])
-            if n == 0:
-                rows.append(Row(call, lecture.writer.line(function.body)))
-            derivative = derivative_of(function, n)
-            left = f"\\frac{{\\partial}}{{\\partial {lecture.writer.line(parameter)}}}\\, {call}"
-            rows.append(Row(left, lecture.writer.line(derivative)))
-            kinks |= bool(function.body.atoms(Cases))
-    if not rows:
-        return []
-    text = "The functions in it and their derivatives are"
-    if kinks:
-        text += " (a bracket $[z > 0]$ is 1 where the condition holds and 0 elsewhere, so at the kink, $z = 0$, "
-        text += "the derivative is taken to be 0)"
-    return [(text, rows)]
 
 
 def made_of(lecture: Lecture) -> list[Section]:

@@ -13,8 +13,11 @@ from typing import Any
 
 import sympy
 
+from codegen import cases
+from codegen.cases import is_negative
 from codegen.notation import Notation
 from derive.expressions import Access, Cases, Equal, Index, accesses, fresh, index_symbols, rename, sort_key
+from derive.functions import Formula
 from derive.network import Equation
 from derive.steps import Line, Partial, Product, Total
 
@@ -22,12 +25,28 @@ ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
 LETTERS = ["i", "j", "k", "l", "m", "n", "p", "q", "r", "s", "u", "v"]
 _ROLES = {"constant": 2.0, "adjoint": 3.0, "target": 4.5, "mask": 4.7, "weight": 4.0, "value": 5.0, "input": 6.0}
 
+_EVEN = (sympy.cosh, sympy.cos, sympy.Abs)
+_ODD = (sympy.sinh, sympy.sin, sympy.tanh, sympy.erf, sympy.sign)
+
+
+class _Turned(sympy.Function):
+    """An odd function of −u, which SymPy would write as minus that of u."""
+
+
+def _content(total: sympy.Add) -> tuple[sympy.Expr, sympy.Expr]:
+    """A sum as a number times a sum without numbers, for SymPy multiplies numbers in: 2 (y - t), not 2 y - 2 t."""
+    content, primitive = total.primitive()
+    units = all(abs(t.as_coeff_Mul()[0]) == 1 for t in sympy.Add.make_args(primitive))
+    return (content, primitive) if units else (sympy.Integer(1), total)
+
 
 class Writer(ABC):
     """Writes expressions of one network.
 
     ``numbers`` maps elements to the text of a number that stands for them (the worked example).
     """
+
+    conjunction = " and "  # between conditions that hold together
 
     def __init__(self, notation: Notation, equations: Mapping[str, Equation]) -> None:
         self.notation = notation
@@ -94,9 +113,8 @@ class Writer(ABC):
         if e.is_Rational:
             return self._rational(e)
         if e.is_Add:
-            content, primitive = e.primitive()
-            units = all(abs(t.as_coeff_Mul()[0]) == 1 for t in sympy.Add.make_args(primitive))
-            if content != 1 and units:  # SymPy multiplies numbers in: 2 (y - t), not 2 y - 2 t
+            content, primitive = _content(e)
+            if content != 1:
                 return self.product([self._write(content)[0], self.brackets(self._sum(primitive))]), MUL
             return self._sum(e), ADD
         if e.is_Mul:
@@ -109,12 +127,12 @@ class Writer(ABC):
             return self._cases(e)
         if isinstance(e, Equal):
             return self.iverson(f"{self._write(e.args[0])[0]} = {self._write(e.args[1])[0]}"), ATOM
-        if isinstance(e, (sympy.cosh, sympy.cos, sympy.Abs)) and e.args[0].is_Add:
-            inside = e.args[0]  # SymPy picks a sign; the user's order does
-            inside = -inside if self.is_negative(min(inside.args, key=self._term_key)) else inside
-            return self.function(e.func.__name__, [self._write(inside)[0]]), MUL
+        if isinstance(e, _EVEN) and self._starts_negative(e.args[0]):  # SymPy picks a sign; the user's order does
+            return self.function(e.func.__name__, [self._write(-e.args[0])[0]]), MUL
+        if isinstance(e, _Turned):
+            return self.call(e.args[0], operands=[self._write(-e.args[0].args[0])[0]]), MUL
         if e.is_Function:
-            return self.function(e.func.__name__, [self._write(a)[0] for a in e.args]), MUL
+            return self.call(e), MUL
         if e.is_number:
             return self.constant(e), MUL
         raise NotImplementedError(f"no notation for {type(e).__name__}")
@@ -163,8 +181,8 @@ class Writer(ABC):
     def sorted_terms(self, e: sympy.Expr) -> list[sympy.Expr]:
         """The terms of a sum in the order in which they are written; a sign stands first only if the user put it."""
         terms = sorted(sympy.Add.make_args(e), key=self._term_key)
-        if self.is_negative(terms[0]) and not (self.depth == 1 and self._in_order(terms[0])):
-            positive = next((t for t in terms if not self.is_negative(t)), terms[0])
+        if is_negative(terms[0]) and not (self.depth == 1 and self._in_order(terms[0])):
+            positive = next((t for t in terms if not is_negative(t)), terms[0])
             terms.remove(positive)
             terms.insert(0, positive)
         return terms
@@ -172,7 +190,7 @@ class Writer(ABC):
     def _sum(self, e: sympy.Add) -> str:
         text = ""
         for term in self.sorted_terms(e):
-            negative = self.is_negative(term)
+            negative = is_negative(term) and self._turned(term) is None
             written = self._bracketed(self._write(-term if negative else term), SUM)
             joiner = ("-" if negative else "") if not text else (" - " if negative else " + ")
             text += joiner + written
@@ -180,10 +198,6 @@ class Writer(ABC):
 
     def _in_order(self, term: sympy.Expr) -> bool:
         return bool(self.order) and any(n in self.order for n in self._mentions(term))
-
-    @staticmethod
-    def is_negative(term: sympy.Expr) -> bool:
-        return bool(term.as_coeff_Mul()[0].is_negative)
 
     def _mentions(self, e: sympy.Expr) -> list[str]:
         numbers = sorted((n for n in e.atoms(sympy.Number) if n != -1), key=str)
@@ -209,8 +223,11 @@ class Writer(ABC):
 
     def _product(self, e: sympy.Mul) -> tuple[str, int]:
         number, rest = e.as_coeff_Mul()
+        if (turned := self._turned(e)) is not None:
+            return self._write(turned)
+        number, rest = self._numbers_first(number, rest)
         if number.is_negative:
-            return "-" + self._bracketed(self._write(-e), SUM), ADD
+            return "-" + self._bracketed(self._write(-number * rest), SUM), ADD
         above: list[sympy.Expr] = []
         below: list[sympy.Expr] = []
         for factor in sympy.Mul.make_args(rest):
@@ -225,6 +242,15 @@ class Writer(ABC):
             bottom = [sympy.Integer(number.q)] if fraction_number and number.q != 1 else []
             return self.fraction(self._factors([*top, *above]), self._factors([*bottom, *below])), MUL
         return self._factors(([number] if number != 1 else []) + above), MUL
+
+    def _numbers_first(self, number: sympy.Expr, rest: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+        """δ (y/2 − t/2) as 1/2 δ (y − t), and the number of a branch that is 0 elsewhere before its bracket."""
+        factors = []
+        for factor in sympy.Mul.make_args(rest):
+            content, factor = _content(factor) if factor.is_Add else cases.content(factor)
+            number *= content
+            factors.append(factor)
+        return number, sympy.Mul(*factors)
 
     def _factors(self, factors: list[sympy.Expr]) -> str:
         if not factors:
@@ -266,6 +292,30 @@ class Writer(ABC):
             return 3.5 if base.is_Add else 5.9
         return max(_ROLES[r] for r in roles) + max(self.notation.rank.get(a.tensor, 0) for a in inside) / 1000 + 0.0005
 
+    # functions
+
+    def call(self, e: sympy.Expr, exponent: str = "", operands: list[str] | None = None) -> str:
+        """A function of its operands; settings that differ from their defaults are shown."""
+        own = e.operands if isinstance(e, Formula) else e.args
+        settings = e.settings if isinstance(e, Formula) else {}
+        written = {self.symbol(str(s)): self._write(value)[0] for s, value in settings.items()}
+        operands = operands if operands is not None else [self._write(a)[0] for a in own]
+        return self.function(e.func.__name__, operands, exponent, written)
+
+    def _starts_negative(self, e: sympy.Expr) -> bool:
+        """Whether a sum would be written with a sign before it, were it not for the user's order."""
+        return bool(e.is_Add) and is_negative(min(e.args, key=self._term_key))
+
+    def _turned(self, e: sympy.Expr) -> sympy.Expr | None:
+        """−tanh(t − y) q as tanh(y − t) q, where that is the user's order: an odd function takes the sign in."""
+        number, rest = e.as_coeff_Mul()
+        factors = list(sympy.Mul.make_args(rest))
+        for factor in sorted(factors, key=sort_key) if number.is_negative else ():
+            if isinstance(factor, _ODD) and self._starts_negative(factor.args[0]):
+                factors[factors.index(factor)] = _Turned(factor)
+                return sympy.Mul(-number, *factors)
+        return None
+
     # powers and cases
 
     def _power(self, e: sympy.Pow) -> tuple[str, int]:
@@ -274,9 +324,10 @@ class Writer(ABC):
         if e.exp == sympy.Rational(1, 2):
             return self.root(self._write(e.base)[0]), ATOM
         exponent = self._write(e.exp)[0]
+        if isinstance(e.base, _ODD) and e.exp.is_even and self._starts_negative(e.base.args[0]):
+            return self.call(e.base, exponent, [self._write(-e.base.args[0])[0]]), MUL
         if e.base.is_Function and not isinstance(e.base, (Cases, sympy.Abs)) and e.base not in self.numbers:
-            arguments = [self._write(a)[0] for a in e.base.args]
-            return self.function(e.base.func.__name__, arguments, exponent), MUL
+            return self.call(e.base, exponent), MUL
         return self.power(self._write(e.base), exponent), POW
 
     def _cases(self, e: Cases) -> tuple[str, int]:
@@ -284,16 +335,23 @@ class Writer(ABC):
         for sign, kind in ((1, "max"), (-1, "min")):
             if sympy.expand(sign * (positive - otherwise) - condition) == 0:
                 return self.function(kind, [self._write(positive)[0], self._write(otherwise)[0]]), ATOM
-        test = self._condition(condition)
-        if positive == 1 and otherwise == 0:
-            return self.iverson(test), ATOM
-        return self.cases(self._write(positive)[0], self._write(otherwise)[0], test), ATOM
+        *rows, (last, _) = cases.rows(e)
+        number, bracket = cases.content(e)
+        if number != 1:
+            return self._product(number * bracket)
+        if (conditions := cases.one_under(e)) is not None:
+            return self.iverson(self._conditions(conditions)), ATOM
+        written = [(self._write(value)[0], self._conditions(conditions)) for value, conditions in rows]
+        return self.cases(written, self._write(last)[0]), ATOM
 
-    def _condition(self, condition: sympy.Expr) -> str:
-        terms = sympy.Add.make_args(condition)
-        left = sympy.Add(*(t for t in terms if not self.is_negative(t)))
-        right = sympy.Add(*(-t for t in terms if self.is_negative(t)))
-        return f"{self._write(left)[0]} > {self._write(right)[0]}"
+    def _conditions(self, conditions: tuple[cases.Condition, ...]) -> str:
+        """Conditions that hold together."""
+        if (bounds := cases.between(conditions)) is not None:
+            return " ".join(part if isinstance(part, str) else self._write(part)[0] for part in bounds)
+        sides = [cases.sides(c) for c in conditions]
+        return self.conjunction.join(
+            f"{self._write(left)[0]} {sign} {self._write(right)[0]}" for left, sign, right in sides
+        )
 
     def _bracketed(self, written: tuple[str, int], level: int) -> str:
         text, own = written
@@ -323,7 +381,9 @@ class Writer(ABC):
     def root(self, inside: str) -> str: ...
 
     @abstractmethod
-    def function(self, name: str, arguments: list[str], exponent: str = "") -> str: ...
+    def function(
+        self, name: str, arguments: list[str], exponent: str = "", settings: Mapping[str, str] | None = None
+    ) -> str: ...
 
     @abstractmethod
     def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str: ...
@@ -332,7 +392,7 @@ class Writer(ABC):
     def iverson(self, condition: str) -> str: ...
 
     @abstractmethod
-    def cases(self, positive: str, otherwise: str, condition: str) -> str: ...
+    def cases(self, rows: list[tuple[str, str]], otherwise: str) -> str: ...
 
     @abstractmethod
     def brackets(self, inside: str) -> str: ...

@@ -22,6 +22,7 @@ class Formula(sympy.Function):
 
     parameters: ClassVar[tuple[sympy.Symbol, ...]]
     body: ClassVar[sympy.Expr]
+    defaults: ClassVar[dict[sympy.Symbol, sympy.Rational]]
 
     def _eval_is_real(self) -> bool:
         return True
@@ -40,11 +41,38 @@ class Formula(sympy.Function):
         """The formula with the arguments put in."""
         return self.body.xreplace(dict(zip(self.parameters, self.args, strict=True)))
 
+    @property
+    def operands(self) -> tuple[sympy.Expr, ...]:
+        """The arguments for the parameters without a default."""
+        return tuple(a for p, a in zip(self.parameters, self.args, strict=True) if p not in self.defaults)
+
+    @property
+    def settings(self) -> dict[sympy.Symbol, sympy.Expr]:
+        """The other arguments, where they differ from the default."""
+        given = zip(self.parameters, self.args, strict=True)
+        return {p: a for p, a in given if p in self.defaults and a != self.defaults[p]}
+
 
 @lru_cache(maxsize=4096)
-def formula(name: str, parameters: tuple[sympy.Symbol, ...], body: sympy.Expr) -> type[Formula]:
-    """The function ``name(parameters) = body``; the same one for the same formula, so that networks compare equal."""
-    return type(name, (Formula,), {"parameters": parameters, "body": body, "nargs": len(parameters)})
+def formula(
+    name: str,
+    parameters: tuple[sympy.Symbol, ...],
+    body: sympy.Expr,
+    defaults: tuple[tuple[sympy.Symbol, sympy.Rational], ...] = (),
+) -> type[Formula]:
+    """The function ``name(parameters) = body``; the same one for the same formula, so that networks compare equal.
+
+    ``defaults`` pairs parameters with the numbers that they are by default.
+    """
+    members = {"parameters": parameters, "body": body, "nargs": len(parameters), "defaults": dict(defaults)}
+    return type(name, (Formula,), members)
+
+
+def written_out(expression: sympy.Expr) -> sympy.Expr:
+    """An expression with every function that is defined by a formula written out."""
+    while formulas := expression.atoms(Formula):
+        expression = expression.xreplace({f: f.expanded() for f in formulas})
+    return expression
 
 
 def maximum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:

@@ -23,7 +23,7 @@ import sympy
 from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
 from derive.expressions import Access, partial, rename
-from derive.functions import Formula
+from derive.functions import written_out
 from derive.gradient import Sweep, adjoint_name, sweep
 from derive.matrixform import is_whole, outer
 from derive.network import Network, Tensor
@@ -204,7 +204,7 @@ def _closed_forms(network: Network, scalars: Scalars, lines: Lines) -> Iterator[
     loss = Access(network.loss)
     if scalars.size(loss) * sum(w.size for w in network.weights) > COMPOSED_SIZE:
         return
-    composed = _plain(scalars.expanded(loss))
+    composed = written_out(scalars.expanded(loss))
     for weight in (e for w in network.weights for e in w.elements()):
         adjoint = Access(adjoint_name(weight.tensor), *weight.indices)
         yield "expanded form", weight, compile_scalar(scalars.expanded(adjoint))
@@ -243,10 +243,3 @@ def _sum_of_products(products: list[list[Compiled]], rest: Compiled) -> Compiled
         return rest(env, values) + context.fsum(context.fprod(f(env, values) for f in p) for p in products)
 
     return total
-
-
-def _plain(expression: sympy.Expr) -> sympy.Expr:
-    """Formulas written out to the last, so that the direct derivative owes nothing to their derived derivatives."""
-    while formulas := expression.atoms(Formula):
-        expression = expression.xreplace({f: f.expanded() for f in formulas})
-    return expression

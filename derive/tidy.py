@@ -10,6 +10,8 @@ quotient   sinh u / cosh u = tanh u; eᵘ/(1 + eᵘ) = 1/(1 + e⁻ᵘ): the same
 hoist      a factor that does not depend on the summation index stands before the sum
 fact       a declared fact about the data: the elements of a target add up to 1
 sign       −(t − y) = y − t
+absolute   u sgn u = |u|
+branch     a condition that is known inside a branch, or has branches itself, is decided there
 =========  ==========================================================================================
 """
 
@@ -22,6 +24,7 @@ from typing import Any
 
 import sympy
 
+from derive.branches import decide
 from derive.expressions import Access, Cases, Equal, Index, accesses, index_symbols, rename, smooth, sort_key
 from derive.network import Equation, Fact
 
@@ -32,6 +35,8 @@ RULES = {
     "hoist": "a factor that does not depend on the summation index moves before the sum",
     "fact": "because the targets add up to 1",
     "sign": "the sign moves into the difference",
+    "absolute": "a number times its sign is its absolute value",
+    "branch": "conditions are decided branch by branch",
 }
 
 _BRANCHING = (Cases, Equal, sympy.sign, sympy.Abs)
@@ -116,7 +121,7 @@ def brings_denominator(before: sympy.Expr, after: sympy.Expr) -> bool:
 def derivative_of(function: Any, position: int) -> sympy.Expr:
     """f′ of a :class:`~derive.functions.Formula`, through f itself where that is rational: σ′ = σ(1 − σ)."""
     raw = smooth(function.body.diff(function.parameters[position]))
-    best = quotient(raw)
+    best = cancel(quotient(absolute(decide(raw))))
     own = function(*function.parameters)
     for kernel in kernel_atoms(function.body):
         value = solve_for(kernel, function.body, own)
@@ -134,7 +139,9 @@ def tidy(expression: sympy.Expr, known: Iterable[Kernel] = ()) -> Tidied:
     rules = []
     for name, rewrite in (
         ("reuse", lambda e: reuse(e, known)),
+        ("branch", decide),
         ("quotient", quotient),
+        ("absolute", absolute),
         ("cancel", cancel),
         ("sign", absorb_sign),
     ):
@@ -197,12 +204,30 @@ def cancel(expression: sympy.Expr) -> sympy.Expr:
         return expression
     atoms = {a: sympy.Symbol(f"v{n}", real=True) for n, a in enumerate(accesses(expression))}
     plain = expression.xreplace(atoms)
-    if any(f for f in plain.atoms(sympy.Function) if isinstance(f, _BRANCHING)):
+    branches = sorted(plain.atoms(*_BRANCHING), key=sort_key)
+    if any(b.has(*_BRANCHING) for branch in branches for b in branch.args):
         return expression
+    names = {b: sympy.Symbol(f"b{n}", real=True) for n, b in enumerate(branches)}
+    plain = plain.xreplace(names)
     simpler = sympy.cancel(plain)
     candidates = [c for c in (simpler, sympy.factor(simpler)) if not brings_denominator(plain, c)]
     best = min([plain, *candidates], key=lambda e: (sympy.count_ops(e), str(e)))
-    return expression if best is plain else best.xreplace({s: a for a, s in atoms.items()})
+    return (
+        expression
+        if best is plain
+        else best.xreplace({s: b for b, s in names.items()}).xreplace({s: a for a, s in atoms.items()})
+    )
+
+
+def absolute(expression: sympy.Expr) -> sympy.Expr:
+    """u sgn u = |u|."""
+    for sign in sorted(expression.atoms(sympy.sign), key=sort_key):
+        u = sign.args[0]
+        expression = expression.replace(
+            lambda e, u=u, sign=sign: e.is_Mul and sign in e.args and u in e.args,
+            lambda e, u=u, sign=sign: sympy.Mul(*(f for f in e.args if f not in (u, sign)), sympy.Abs(u)),
+        )
+    return expression
 
 
 def absorb_sign(expression: sympy.Expr) -> sympy.Expr:

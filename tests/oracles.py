@@ -7,6 +7,7 @@ mathematics, not from the equations of ``derive``; it is the independent side of
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -708,6 +709,15 @@ def read_latex(text: str) -> Fraction | float:
     return value
 
 
+_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+    "\\le": operator.le,
+    "\\ge": operator.ge,
+}
+
+
 class _LatexReader:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens, self.place = tokens, 0
@@ -736,7 +746,7 @@ class _LatexReader:
 
     def product(self) -> Fraction | float:
         value = self.power()
-        while self.here and self.here not in (")", "}", "]", "-", "+", "=", ">", ",", "&", "|", "\\end", "\\\\"):
+        while self.here and self.here not in (")", "}", "]", "-", "+", *_RELATIONS, ",", "&", "|", "\\end", "\\\\"):
             if self.here == "\\cdot":
                 self.take()
             value = value * self.power()
@@ -803,23 +813,32 @@ class _LatexReader:
         return _FUNCTIONS[token](*arguments) ** exponent
 
     def condition(self, end: str) -> Fraction:
-        left, sign, right = self.sum(), self.take(), self.sum()
+        holds, left = True, self.sum()
+        while self.here in _RELATIONS or self.here == ",":
+            if self.here == ",":
+                self.take()
+                left = self.sum()
+            sign, right = self.take(), self.sum()
+            if sign not in _RELATIONS:
+                raise Unreadable(sign)
+            holds, left = holds and _RELATIONS[sign](left, right), right
         if end:
             self.take(end)
-        if sign not in ("=", ">"):
-            raise Unreadable(sign)
-        return Fraction(left == right if sign == "=" else left > right)
+        return Fraction(holds)
 
     def cases(self) -> Fraction | float:
         for expected in "{cases}":
             self.take(expected)
-        positive = self.sum()
-        self.take("&")
-        holds = self.condition("")
-        self.take("\\\\")
-        otherwise = self.sum()
+        rows = []
+        while True:
+            value = self.sum()
+            self.take("&")
+            if self.here == "\\text":
+                break
+            rows.append((self.condition(""), value))
+            self.take("\\\\")
         while self.here and self.here != "\\end":
             self.take()
         for expected in ("\\end", *"{cases}"):
             self.take(expected)
-        return positive if holds else otherwise
+        return next((row for holds, row in rows if holds), value)

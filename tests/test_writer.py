@@ -22,9 +22,14 @@ from codegen.writer import Writer, decimal
 from derive.derivation import derive
 from derive.evaluate import context
 from derive.expressions import Access, Cases
+from derive.functions import formula
 from derive.network import Equation, Scan
 from derive.scalars import Scalars
 from derive.steps import Partial, Product, Total
+
+ONE = sympy.Integer(1)
+_z, _alpha = sympy.symbols("z alpha", real=True)
+LEAKY = formula("leaky", (_z, _alpha), Cases(_z, _z, _alpha * _z), ((_alpha, ONE / 100),))
 
 TWO_TWO_ONE, RELU = example("two_two_one"), example("relu_two_two")
 
@@ -172,6 +177,21 @@ HALF = sympy.Rational(1, 2)
         (Cases(X, sympy.Integer(1), sympy.Integer(0)), "[x > 0]"),
         (Cases(X - Y, sympy.Integer(1), sympy.Integer(0)), "[x > y]"),
         (Cases(-X, -X, 0), "max(-x, 0)"),
+        (Cases(1 - X, Cases(X + 1, ONE, 0), 0), "[-1 < x < 1]"),
+        (Cases(X, Cases(Y - 1, ONE, 0), 0), "[x > 0 and y > 1]"),
+        (Z * Cases(3 - X, Cases(X + 3, ONE / 6, 0), 0), "1/6 z [-3 < x < 3]"),
+        (Cases(X, 0, ONE), "[x ≤ 0]"),
+        (Cases(2 - X * Y, Z, 0), "(z if x y < 2 else 0)"),
+        (Cases(X - 1, Z, Cases(X + 1, X, Y)), "(z if x > 1 else x if x > -1 else y)"),
+        (Cases(1 - X, Cases(X + 1, X, Y), Z), "(z if x ≥ 1 else x if x > -1 else y)"),
+        (Z * (X / 2 - Y / 2), "1/2 (x - y) z"),
+        (-sympy.tanh(Y - X), "tanh(x - y)"),
+        (-Z * sympy.tanh(Y - X) / 2, "1/2 tanh(x - y) z"),
+        (Z - sympy.sign(Y - X), "z + sign(x - y)"),
+        (sympy.tanh(Y - X) ** 2, "tanh(x - y)^2"),
+        (-sympy.tanh(X), "-tanh(x)"),
+        (LEAKY(X, ONE / 100), "leaky(x)"),
+        (LEAKY(X, ONE / 5), "leaky(x, α = 1/5)"),
     ],
 )
 def test_a_derived_expression_is_written_plainly(expression: sympy.Expr, text: str) -> None:

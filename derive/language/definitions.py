@@ -19,6 +19,7 @@ from derive.functions import COMBINING, elementary, formula
 from derive.language import syntax
 from derive.language.catalogue import is_catalogued
 from derive.language.names import ARRANGEMENTS, MAKERS
+from derive.language.numbers import rational
 from derive.language.scope import Scope, Value, shown
 from derive.network import Fact
 
@@ -57,9 +58,16 @@ def compile_function(builder: Builder, name: syntax.Name, definition: syntax.Def
         elementwise = None
         if placewise and not _reads_tensors(definition, builder):
             symbols = tuple(sympy.Symbol(p.id, real=True) for p in definition.parameters)
+            defaults = tuple(
+                (s, rational(p.default))
+                for s, p in zip(symbols, definition.parameters, strict=True)
+                if p.default is not None
+            )
             values = {s.name: Value.scalar(s, definition.span) for s in symbols}
             body = Lowering(builder, Scope(builder.reserved, parameters=values)).lower(definition.body, ()).element(())
-            elementwise = _identity if body == symbols[0] and len(symbols) == 1 else formula(name.id, symbols, body)
+            elementwise = (
+                _identity if body == symbols[0] and len(symbols) == 1 else formula(name.id, symbols, body, defaults)
+            )
     finally:
         builder.opening.pop()
     return Function(definition, elementwise, placewise)
