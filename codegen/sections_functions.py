@@ -49,8 +49,10 @@ def function_rows(writer: Writer, function: Any) -> list[Row]:
     """The formula, with the numbers that its parameters are by default, and a derivative by each other parameter."""
     operands = [p for p in function.parameters if p not in function.defaults]
     call = writer.call(function(*(function.defaults.get(p, p) for p in function.parameters)))
-    defaults = ", ".join(f"{writer.line(p)} = {writer.line(value)}" for p, value in function.defaults.items())
-    rows = [Row(call, writer.line(function.body) + (f" \\qquad ({defaults})" if defaults else ""))]
+    defaults = [f"{writer.line(p)} = {writer.line(value)}" for p, value in function.defaults.items()]
+    rows = [Row(call, writer.line(function.body) + (f" \\qquad ({defaults[0]})" if len(defaults) == 1 else ""))]
+    if len(defaults) > 1:
+        rows.append(Row("", " \\text{ with } " + ",\\; ".join(defaults), relation=""))
     for n, parameter in enumerate(function.parameters):
         if parameter in operands:
             left = f"\\frac{{\\partial}}{{\\partial {writer.line(parameter)}}}\\, {call}"

@@ -6,14 +6,17 @@ mathematics, not from the equations of ``derive``; it is the independent side of
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import operator
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import autograd.numpy as np
@@ -55,6 +58,16 @@ def network_of(text: str) -> Network:
 @cache
 def sweep_of(text: str) -> Sweep:
     return sweep(network_of(text))
+
+
+def imported(path: Path) -> ModuleType:
+    """A generated module, imported from its file."""
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    assert found is not None
+    assert found.loader is not None
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 def example(name: str) -> str:
