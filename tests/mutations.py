@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from constructions import CONSTRUCTIONS
 from oracles import CASES
 
 from derive.language import names
@@ -69,7 +70,7 @@ def good_ones() -> tuple[str, ...]:
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         blocks = re.findall(r"^```.*?\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         texts += [block for block in blocks if re.search(r"^ *(loss|weight|input|define)\b", block, re.MULTILINE)]
-    return (*texts, *(case.spec for case in CASES.values()))
+    return (*texts, *(case.spec for case in (*CASES.values(), *CONSTRUCTIONS.values())))
 
 
 def mutant(seed: str) -> bytes:

@@ -12,11 +12,11 @@ import numba
 import numpy as np
 import pytest
 from autograd import grad
+from constructions import CONSTRUCTIONS
+from oracles import automatic, derived, draw, network_of, sweep_of
 
 from codegen.trainer import render
 from derive.derivation import derive
-from tests.constructions import CONSTRUCTIONS
-from tests.oracles import automatic, derived, draw, network_of, sweep_of
 
 NAMES = list(CONSTRUCTIONS)
 #: Compiling takes some ten seconds a network; the others run as plain Python.

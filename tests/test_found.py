@@ -46,6 +46,21 @@ def test_everything_is_written(name: str, tmp_path: Path) -> None:
     assert working(path, [".tex", ".py", ".json"], seconds=60) == ""
 
 
+NESTED = {
+    "softmax of softmax … of a number": "loss L = sum(w^" + 59 * "softmax(" + "2" + 59 * ")" + ")",
+    "a function that reads its argument often": (
+        "define f(z) = z * sum(z) / sum(z) + z - z\nloss L = sum(" + 40 * "f(" + "w" + 40 * ")" + ")"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_nested_formulas_are_worked_out_once(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.spec"
+    path.write_text(f"weight w[9]\n{NESTED[name]}\n", encoding="utf-8")
+    assert reading(path) == (True, "")
+
+
 def test_an_answer_that_quotes_much_is_short(tmp_path: Path) -> None:
     path = tmp_path / "net.spec"
     path.write_text(f"weight w[{', '.join('1' * 300)}]\nloss L = w\n", encoding="utf-8")

@@ -161,11 +161,16 @@ class Lowering:
                 raise self.clash(first, operand, span)
             shape = shape or operand.shape
 
+        known: dict[tuple[sympy.Expr, ...], sympy.Expr] = {}  # formulas may read their arguments often, and be nested
+
         def element(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
+            if indices in known:
+                return known[indices]
             result = function(*(o.element(indices if o.shape else ()) for o in operands))
             if result.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
                 raise SpecError("this has no real value", span, "a division by zero, or a root or logarithm of a "
                                 "negative number", "change the numbers, or make the argument a tensor")  # fmt: skip
+            known[indices] = result
             return result
 
         if not shape:

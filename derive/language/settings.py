@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: What the learning rate is called where the specification does not tell: the first that is free.
 RATE_NAMES = ("a", "eta", "alpha", "rate")
 
+MAX_NUMBERED = 20_000  # weights under ``notation numbered``
+
 
 class Settings:
     """What the statements besides declarations and equations say, checked against the tensors."""
@@ -140,6 +142,11 @@ class Settings:
 
     def finish(self, network: Network) -> Network:
         """The network with its initial weights, which need the numbering of the weights."""
+        weights = sum(t.size for t in network.weights)
+        if network.notation == "numbered" and weights > MAX_NUMBERED:
+            help = f"numbers are for at most {MAX_NUMBERED:,}; leave the line out, and weights are called W1[1,2]"
+            label = f"there are {weights:,}"
+            raise SpecError("too many weights to be numbered", self.seen[syntax.Notation], label, help)
         groups = numbered_groups(network.weights) if network.notation == "numbered" else {}
         tensors = {t.name: t for t in network.weights}
         if network.notation == "numbered":
