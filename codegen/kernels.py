@@ -13,7 +13,7 @@ from codegen.kinds import Kind
 from codegen.nodes import SAMPLE, Assign, Clear, Loop, Matrix, Node, Product, Reduce, tensors_of
 from codegen.printer import Printer, Used, repeated
 from codegen.schedule import Schedule
-from derive.expressions import Access, Index, index_symbols
+from derive.expressions import Access, Index, Within, index_symbols, sort_key
 
 WIDTH = 120
 INDENT = "    "
@@ -139,7 +139,17 @@ class _Writer:
             self.emit(f"{target} {'+=' if node.add else '='} {name}")
 
     def store(self, target: str, operator: str, value: sympy.Expr) -> None:
-        """One statement, or several where it would be too long for a line."""
+        """One statement, or several where it would be too long for a line or must not always be carried out."""
+        guarded = [t for t in sympy.Add.make_args(value) if isinstance(t, Within)]
+        if guarded:
+            rest = sympy.Add(*(t for t in sympy.Add.make_args(value) if t not in guarded))
+            if operator == "=" or rest != 0:
+                self.store(target, operator, rest)
+            for term in guarded:
+                self.where(term, target)
+            return
+        while inner := sorted(value.atoms(Within), key=sort_key, reverse=True):
+            value = value.xreplace({inner[0]: self.variable(inner[0])})
         while found := repeated(value):
             value = value.xreplace({found[0]: self.variable(found[0])})
         text = self.print(value)
@@ -148,6 +158,16 @@ class _Writer:
             value = shorter
             text = self.print(value)
         self.emit(f"{target} {operator} {text}")
+
+    def where(self, guarded: Within, target: str) -> None:
+        """A statement for places inside a range only; elsewhere its elements may lie outside their arrays."""
+        subscript, first, last, value = guarded.args
+        place = self.position(subscript)
+        bounds = [f"{first} <= "] * bool(first.is_finite) + [place] + [f" <= {last}"] * bool(last.is_finite)
+        self.emit(f"if {f'{place} == {first}' if first == last else ''.join(bounds)}:")
+        self.depth += 1
+        self.store(target, "+=", value)
+        self.depth -= 1
 
     def shortened(self, value: sympy.Expr, room: int) -> sympy.Expr:
         """The same value with its longest part in a variable: one that fits into a line, else half, else an element."""

@@ -13,7 +13,7 @@ from enum import IntEnum
 import sympy
 
 from codegen.program import Line, Program
-from derive.expressions import Access, partial
+from derive.expressions import Access, Within, partial
 from derive.network import Tensor
 
 
@@ -78,8 +78,12 @@ def _linear(line: Line, tensor: str, found: Mapping[str, Kind]) -> bool:
 def split(body: sympy.Expr, found: Mapping[str, Kind]) -> dict[Kind, sympy.Expr]:
     """A right side in three terms: without samples, for each sample, and in adjoints that are summed already."""
     terms = dict.fromkeys(Kind, sympy.Integer(0))
-    rest = body
-    for access in sorted((a for a in body.atoms(Access) if found[a.tensor] is Kind.SUMMED), key=str):
+    guarded = [t for t in sympy.Add.make_args(body) if isinstance(t, Within)]
+    for term in guarded:
+        for kind, part in split(term.args[3], found).items():
+            terms[kind] += Within(*term.args[:3], part)
+    rest = body - sympy.Add(*guarded)
+    for access in sorted((a for a in rest.atoms(Access) if found[a.tensor] is Kind.SUMMED), key=str):
         terms[Kind.SUMMED] += partial(body, access) * access
         rest = rest.xreplace({access: sympy.Integer(0)})
     for term in sympy.Add.make_args(rest):

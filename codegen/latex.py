@@ -31,6 +31,9 @@ class Latex(Writer):
 
     conjunction = ",\\, "
 
+    def index(self, expression: sympy.Expr) -> str:
+        return str(sympy.latex(expression))
+
     def access(self, access: Access) -> str:
         return self.notation.latex(access, [sympy.latex(i) for i in access.indices])
 

@@ -155,8 +155,8 @@ def _split(latex: str, cut: _Cut) -> list[str]:
             position = _closing(latex, position)
             continue
         character = latex[position]
-        if character in ("{}" if cut.inside else "{}()") and latex[position - 1 : position] != "\\":
-            depth += 1 if character in "{(" else -1
+        if character in ("{}[]" if cut.inside else "{}[]()") and latex[position - 1 : position] != "\\":
+            depth += 1 if character in "{[(" else -1
         elif bracket := re.match(r"\\(left|right)(?![a-z])", latex[position:]):
             depth += 1 if bracket.group(1) == "left" else -1
             position += len(bracket.group(0)) + 1

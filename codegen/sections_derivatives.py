@@ -7,8 +7,9 @@ import sympy
 from codegen.document import Row, Section
 from codegen.graphs import figure_of
 from codegen.lecture import Lecture
-from derive.expressions import Access, accesses
-from derive.network import flatten
+from derive.expressions import Access, Within, accesses
+from derive.gradient import adjoint_name
+from derive.network import Scan, flatten
 from derive.scalars import adjoint
 from derive.steps import ElementDerivation
 from derive.tidy import RULES
@@ -74,9 +75,29 @@ def backward(lecture: Lecture) -> Section:
         )
     else:
         section.say("The chain rule gives")
+    if any(eq.body.has(Within) for eq in flatten(lecture.sweep.equations)):
+        section.say("A condition in square brackets is 1 where it holds and 0, with all that it multiplies, elsewhere.")
+    said: set[str] = set()
     for name in [*deltas, *(w.name for w in lecture.network.weights)]:
+        text = _through_time(lecture, name)
+        if text and text not in said:
+            section.say(text)
+            said.add(text)
         _layer_block(lecture, section, name)
     return section
+
+
+def _through_time(lecture: Lecture, name: str) -> str:
+    """What to know about the derivatives of a recurrence, for one that belongs to it."""
+    for step in lecture.sweep.equations:
+        if isinstance(step, Scan) and any(eq.lhs.tensor == adjoint_name(name) for eq in step.equations):
+            time = lecture.writer.index(step.index)
+            return (
+                f"What is computed at time ${time}$ reaches the loss through later steps as well, so time runs "
+                f"backwards here, from ${time} = {step.last}$ down to ${time} = {step.first}$: every step needs "
+                "derivatives of the one after it."
+            )
+    return ""
 
 
 def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
@@ -87,16 +108,15 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
         left = f"{lecture.delta(name)} = {left}"
     equations = [eq for eq in flatten(lecture.sweep.equations) if eq.lhs.tensor == adjoint(element).tensor]
     if found.closed is None:
-        rows = []
-        for eq in equations:
-            place = Access(name, *eq.lhs.indices)
-            side = lecture.derivative(lecture.writer.access(place))
-            rows.append(Row(side, lecture.writer.equation(eq), "\\mathrel{+}=", number=lecture.number(eq)))
-        section.say(f"Contributions to ${left}$ are added one after the other, the last time step first:")
-        section.display(*rows)
-        return
-    eq = equations[0]
-    section.display(Row(left, lecture.writer.equation(eq), number=lecture.number(eq)))
+        section.say(f"Contributions to ${left}$ are added one after the other:")
+        left = ""
+    rows = []
+    for eq in equations:
+        side = left if eq.lhs.indices == element.indices else ""
+        side = side or lecture.derivative(lecture.writer.access(Access(name, *eq.lhs.indices)))
+        sign = "\\mathrel{+}=" if eq.accumulate else "="
+        rows.append(Row(side, lecture.writer.equation(eq), sign, number=lecture.number(eq)))
+    section.display(*rows)
     reasons = [RULES[r] for r in found.rules]
     if reasons:
         section.say(f"Rules used: {'; '.join(reasons)}.", "aside")

@@ -21,6 +21,7 @@ from derive.expressions import Access, accesses, rename
 from derive.network import Tensor
 from derive.numbers import WorkedNumbers, at
 from derive.scalars import adjoint
+from derive.steps import delta_elements
 
 MAX_REMARKS = 4  # weights for which a sentence says what the sign means
 APPROXIMATELY = "\\approx"
@@ -161,10 +162,9 @@ class Worked:
         self.slopes(section)
         rows = []
         for name in lecture.sweep.deltas:
-            for element in lecture.network.tensors[name].elements():
-                delta = adjoint(element)
+            for delta in map(adjoint, delta_elements(lecture.scalars, name)):
                 form = lecture.scalars.definition(delta)
-                if form is not None and not lecture.network.tensors[name].first:
+                if form is not None:
                     rows.append(self.line(lecture.writer.access(delta), form, at(self.first, delta), self.first))
         for weight in self.weights():
             left = lecture.derivative(lecture.writer.access(weight))

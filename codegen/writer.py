@@ -16,7 +16,7 @@ import sympy
 from codegen import cases
 from codegen.cases import is_negative
 from codegen.notation import Notation
-from derive.expressions import Access, Cases, Equal, Index, accesses, fresh, index_symbols, rename, sort_key
+from derive.expressions import Access, Cases, Equal, Index, Within, accesses, fresh, index_symbols, rename, sort_key
 from derive.functions import Formula
 from derive.network import Equation
 from derive.steps import Line, Partial, Product, Total
@@ -125,6 +125,8 @@ class Writer(ABC):
             return self.symbol(str(e)), ATOM
         if isinstance(e, Cases):
             return self._cases(e)
+        if isinstance(e, Within):
+            return self.product([self.iverson(self._place(e)), self._bracketed(self._write(e.args[3]), SUM)]), SUM
         if isinstance(e, Equal):
             return self.iverson(f"{self._write(e.args[0])[0]} = {self._write(e.args[1])[0]}"), ATOM
         if isinstance(e, _EVEN) and self._starts_negative(e.args[0]):  # SymPy picks a sign; the user's order does
@@ -353,11 +355,36 @@ class Writer(ABC):
             f"{self._write(left)[0]} {sign} {self._write(right)[0]}" for left, sign, right in sides
         )
 
+    def _place(self, e: Within) -> str:
+        """Where an index lies: t = 3, t < 3, 1 ≤ i - k + 1 ≤ 4."""
+        subscript, first, last, _ = e.args
+        symbols = sorted(index_symbols(subscript), key=str)
+        shift, moving = subscript.as_coeff_Add()
+        if len(symbols) == 1 and abs(moving.coeff(symbols[0])) == 1:
+            if moving != symbols[0]:
+                shift, first, last = -shift, -last, -first
+            name, low, high = self.index(symbols[0]), first - shift, last - shift
+            if low == high:
+                return f"{name} = {low}"
+            if low.is_finite and high.is_finite:
+                return f"{low} ≤ {name} ≤ {high}"
+            return f"{name} < {high + 1}" if high.is_finite else f"{name} > {low - 1}"
+        if first == last:
+            left = sympy.Add(*(t for t in sympy.Add.make_args(subscript - first) if not is_negative(t)))
+            return f"{self.index(left)} = {self.index(left - subscript + first)}"
+        text = self.index(subscript)
+        text = f"{first} ≤ {text}" if first.is_finite else text
+        return f"{text} ≤ {last}" if last.is_finite else text
+
     def _bracketed(self, written: tuple[str, int], level: int) -> str:
         text, own = written
         return text if own >= level else self.brackets(text)
 
     # what it looks like
+
+    def index(self, expression: sympy.Expr) -> str:
+        """An index expression."""
+        return str(expression)
 
     @abstractmethod
     def access(self, access: Access) -> str: ...

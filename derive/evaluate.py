@@ -14,7 +14,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from derive.expressions import Access, Cases, Equal, Index
+from derive.expressions import Access, Cases, Equal, Index, Within
 from derive.functions import Formula
 from derive.network import Equation, Network, Numbers, Scan, Tensor
 
@@ -70,6 +70,8 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
         return lambda env, values: context.mpf(env[expression])
     if isinstance(expression, Formula):
         return compile_scalar(expression.expanded())
+    if isinstance(expression, Within):
+        return _compile_within(expression)
     arguments = [compile_scalar(a) for a in expression.args]
     if isinstance(expression, Cases):
         condition, positive, otherwise = arguments
@@ -102,6 +104,17 @@ def _compile_access(access: Access) -> Compiled:
         return values[name][tuple(i(env) for i in indices)]
 
     return read
+
+
+def _compile_within(expression: Within) -> Compiled:
+    subscript, first, last, value = expression.args
+    place, inside = _compile_index(subscript), compile_scalar(value)
+    low, high = float(first), float(last)
+
+    def guarded(env: Environment, values: Values) -> Number:
+        return inside(env, values) if low <= place(env) <= high else context.zero
+
+    return guarded
 
 
 def _compile_index(expression: sympy.Expr) -> Callable[[Environment], int]:

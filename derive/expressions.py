@@ -93,6 +93,30 @@ class Equal(sympy.Function):
         return sympy.Integer(0)
 
 
+class Within(sympy.Function):
+    """``Within(i, a, b, e)`` is *e* where the index expression i lies in a ≤ i ≤ b, and 0 elsewhere.
+
+    Elsewhere *e* is not even looked at: its elements may lie outside their tensors.  A bound may be infinite.
+    """
+
+    nargs = 4
+
+    @classmethod
+    def eval(cls, subscript: sympy.Expr, first: sympy.Expr, last: sympy.Expr, value: sympy.Expr) -> sympy.Expr | None:
+        if value == 0:
+            return value
+        if subscript.is_number:
+            return value if first <= subscript <= last else sympy.Integer(0)
+        return None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
+        subscript, first, last, value = self.args
+        return Within(subscript, first, last, value.diff(symbol))
+
+
 def sort_key(expression: sympy.Basic) -> tuple[int, str]:
     """An order that depends on nothing but what is written (no hash, no counter)."""
     text = str(expression)
@@ -112,6 +136,16 @@ def index_symbols(expression: sympy.Basic) -> set[Index]:
 def rename(expression: sympy.Expr, mapping: Mapping[Index, sympy.Expr]) -> sympy.Expr:
     """Replace index symbols, all at once."""
     return expression.xreplace(dict(mapping)) if mapping else expression
+
+
+def extent_of(subscript: sympy.Expr, ranges: Mapping[Index, tuple[int, int]]) -> tuple[int, int]:
+    """The least and the greatest value of an affine expression over given ranges."""
+    low = high = int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0)))
+    for symbol in index_symbols(subscript):
+        slope = int(subscript.coeff(symbol))
+        ends = [slope * end for end in ranges[symbol]]
+        low, high = low + min(ends), high + max(ends)
+    return low, high
 
 
 def fresh(preferred: Iterable[str], taken: set[str]) -> Index:

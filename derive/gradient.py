@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
-from derive.expressions import Access, Equal, Index, fresh, index_symbols, partial, rename
+from derive.expressions import Access, Equal, Index, extent_of, fresh, index_symbols, partial, rename
+from derive.gather import collected, gather
 from derive.network import Equation, Network, Scan, Tensor, cut, flatten
 from derive.tidy import Kernel, Tidied, apply_fact, hoist, is_monomial, kernels_of, tidy
 
@@ -58,8 +59,8 @@ class Contribution:
 class Adjoint:
     """∂loss/∂tensor: its paths and, in the indices ``indices``, its closed form.
 
-    ``closed`` is ``None`` where contributions are scattered (a recurrence, a strided read): then only the equations
-    say what the derivative is.  ``named`` tells whether other derivatives refer to it by name (a δ).
+    ``closed`` is ``None`` where contributions are scattered (a strided read): then only the equations say what the
+    derivative is.  ``named`` tells whether other derivatives refer to it by name (a δ).
     """
 
     tensor: str
@@ -110,6 +111,8 @@ class _State:
     program: Program = field(default_factory=list)
     sums: int = 0
     absorbed: list[Equation] = field(default_factory=list)
+    past: set[str] = field(default_factory=set)  # read at an earlier time by a recurrence
+    recurrence: tuple[Equation, ...] = ()  # the one being differentiated
 
 
 def sweep(network: Network) -> Sweep:
@@ -120,7 +123,9 @@ def sweep(network: Network) -> Sweep:
         if isinstance(step, Scan):
             _sweep_scan(state, step)
         elif step.lhs.tensor in state.wanted:
-            if step.lhs.tensor not in state.adjoints:  # the state before a recurrence has its derivative from there
+            if step.lhs.tensor in state.adjoints:
+                _finish_start(state, step)
+            else:
                 _finish_adjoint(state, step.lhs.tensor, step, state.program)
             for contribution in _contributions(state, step, state.program):
                 state.contributions.setdefault(contribution.access.tensor, []).append(contribution)
@@ -215,45 +220,113 @@ def _summed(
 
 def _new_sum(state: _State, eq: Equation, program: Program) -> Access:
     """Add an equation for an anonymous sum and return the access to it."""
-    state.sums += 1
-    lhs = Access(f"Σ∂{state.sums}", *eq.lhs.indices)
     used = {*eq.free, *eq.reduce}
-    ranges = {s: r for s, r in eq.ranges.items() if s in used}
-    shape = tuple(ranges[s][1] - ranges[s][0] + 1 for s in eq.free)
-    first = tuple(ranges[s][0] for s in eq.free)
-    first = first if set(first) - {1} else ()
-    state.tensors[lhs.tensor] = Tensor(lhs.tensor, shape, "adjoint", anonymous=True, first=first)
-    program.append(Equation(lhs, eq.body, ranges, eq.reduce, accumulate=False))
+    lhs = _anonymous(state, eq.free, eq.ranges)
+    program.append(Equation(lhs, eq.body, {s: r for s, r in eq.ranges.items() if s in used}, eq.reduce))
     return lhs
 
 
-def _finish_adjoint(state: _State, tensor: str, own: Equation | None, program: Program) -> None:
-    """All paths into a tensor are known: add them up, and decide whether the sum gets a name."""
+def _anonymous(state: _State, indices: tuple[Index, ...], ranges: Mapping[Index, tuple[int, int]]) -> Access:
+    """A new tensor without a name of its own, over the ranges of its indices."""
+    state.sums += 1
+    name = f"Σ∂{state.sums}"
+    shape = tuple(ranges[s][1] - ranges[s][0] + 1 for s in indices)
+    first = tuple(ranges[s][0] for s in indices)
+    state.tensors[name] = Tensor(name, shape, "adjoint", anonymous=True, first=first if set(first) - {1} else ())
+    return Access(name, *indices)
+
+
+def _finish_adjoint(
+    state: _State, tensor: str, own: Equation | None, program: Program, outside: Program | None = None
+) -> None:
+    """All paths into a tensor are known: add them up, and decide whether the sum gets a name.
+
+    Inside a recurrence ``program`` is the loop over time; what only adding up place by place can tell goes
+    ``outside``, before the loop, unless it comes from the loop itself.
+    """
     contributions = state.contributions.get(tensor, [])
     if tensor == state.network.loss:
         state.adjoints[tensor] = Adjoint(tensor, (), (), sympy.Integer(1), (), named=False)
         return
     shape = state.network.tensors[tensor]
     indices = own.lhs.indices if own is not None else _canonical(contributions, shape)
-    name = adjoint_name(tensor)
-    gathered = [_gather(c, indices, shape) for c in contributions]
-    if any(g is None for g in gathered) or (own is not None and not all(i.is_Symbol or i == 1 for i in indices)):
-        _scatter(state, tensor, shape, contributions, program)
-        state.adjoints[tensor] = Adjoint(tensor, indices, tuple(contributions), None, (), named=True)
-        return
-    total = tidy(sympy.Add(*(g for g in gathered if g is not None)), state.kernels)
-    rules = tuple(dict.fromkeys([*(r for c in contributions for r in c.rules), *total.rules]))
+    ranges = _ranges(shape, indices, own)
+    total, rules, scattered = _gathered(state, contributions, indices, ranges, program)
+    rules = tuple(dict.fromkeys([*(r for c in contributions for r in c.rules), *rules]))
+    recurs = tensor in state.past
     readers = len(_readers(state, own)) if own is not None else 2
-    short = sympy.count_ops(total.expression) <= INLINE_LIMIT
-    inline = own is not None and (is_monomial(total.expression) or ((readers <= 1 or shape.anonymous) and short))
-    closed = total.expression
+    short = sympy.count_ops(total) <= INLINE_LIMIT
+    inline = own is not None and (is_monomial(total) or ((readers <= 1 or shape.anonymous) and short))
+    inline = inline and not scattered and not recurs
     if not inline:
-        state.tensors[name] = replace(shape, name=name, role="adjoint", anonymous=False, bias=False)
-        ranges = {
-            s: (shape.start(d), shape.start(d) + shape.shape[d] - 1) for d, s in enumerate(indices) if s.is_Symbol
-        }
-        program.append(_absorb(state, Equation(Access(name, *indices), closed, ranges), program))
+        name = adjoint_name(tensor)
+        state.tensors[name] = _adjoint_tensor(state, shape)
+        for c in scattered:
+            place = program if outside is None or c.equation in state.recurrence else outside
+            place.append(_accumulate(name, c))
+        if total != 0 or not scattered:
+            eq = Equation(Access(name, *indices), total, ranges, accumulate=bool(scattered))
+            program.append(eq if scattered else _absorb(state, eq, program))
+    closed = None if scattered else total
     state.adjoints[tensor] = Adjoint(tensor, indices, tuple(contributions), closed, rules, named=not inline)
+
+
+def _finish_start(state: _State, own: Equation) -> None:
+    """∂L/∂h[0], the state before a recurrence: what the first step hands back."""
+    name = adjoint_name(own.lhs.tensor)
+    contributions = state.contributions.get(own.lhs.tensor, [])
+    ranges = {s: own.ranges[s] for s in own.free}
+    total, _, scattered = _gathered(state, contributions, own.lhs.indices, ranges, state.program)
+    if not scattered:
+        state.program.append(_absorb(state, Equation(Access(name, *own.lhs.indices), total, ranges), state.program))
+
+
+def _ranges(shape: Tensor, indices: tuple[sympy.Expr, ...], own: Equation | None) -> dict[Index, tuple[int, int]]:
+    """What the indices of a derivative run over: a value's equation tells, or else the whole tensor."""
+    whole = {s: (shape.start(d), shape.last[d]) for d, s in enumerate(indices) if s.is_Symbol}
+    return whole if own is None else {s: own.ranges[s] for s in whole}
+
+
+def _adjoint_tensor(state: _State, shape: Tensor) -> Tensor:
+    """∂L/∂T for every element of T that an equation defines; the zeros before a recurrence have no derivative."""
+    own = [eq for eq in state.network.flat_equations if eq.lhs.tensor == shape.name]
+    extents = [[extent_of(eq.lhs.indices[d], eq.ranges) for eq in own] for d in range(len(shape.shape))]
+    first = tuple(min((low for low, _ in e), default=shape.start(d)) for d, e in enumerate(extents))
+    last = tuple(max((high for _, high in e), default=shape.last[d]) for d, e in enumerate(extents))
+    return replace(
+        shape,
+        name=adjoint_name(shape.name),
+        role="adjoint",
+        shape=tuple(high - low + 1 for low, high in zip(first, last, strict=True)),
+        first=first if set(first) - {1} else (),
+        anonymous=False,
+        bias=False,
+    )
+
+
+def _gathered(
+    state: _State,
+    contributions: list[Contribution],
+    indices: tuple[sympy.Expr, ...],
+    ranges: Mapping[Index, tuple[int, int]],
+    program: Program,
+) -> tuple[sympy.Expr, tuple[str, ...], list[Contribution]]:
+    """All contributions at one place, the rules used, and those that can only be added up place by place."""
+    terms: list[sympy.Expr] = []
+    rules: list[str] = []
+    scattered: list[Contribution] = []
+    for c in contributions:
+        found = gather(c.total, c.access, c.equation.ranges, indices, ranges)
+        if found is None:
+            scattered.append(c)
+            continue
+        lhs = Access("", *(s for s in indices if s.is_Symbol))
+        whole = Equation(lhs, found.expression, {**ranges, **found.ranges}, found.over)
+        term, used = _summed(state, whole, found.expression, found.over, program)
+        terms.append(term)
+        rules += used
+    tidied = tidy(collected(terms), state.kernels)
+    return tidied.expression, (*rules, *tidied.rules), scattered
 
 
 def _readers(state: _State, own: Equation) -> set[str]:
@@ -297,27 +370,6 @@ def _is_plain(access: Access, shape: Tensor) -> bool:
     return len(set(symbols)) == len(symbols) and all(shape.shape[d] == 1 and i == shape.start(d) for d, i in others)
 
 
-def _gather(c: Contribution, indices: tuple[sympy.Expr, ...], shape: Tensor) -> sympy.Expr | None:
-    """A contribution at the indices ``indices``, or ``None`` where its access is not plain or only partial."""
-    if not _is_plain(c.access, shape):
-        return None
-    for d, i in enumerate(c.access.indices):
-        if i.is_Symbol and c.equation.ranges[i] != (shape.start(d), shape.start(d) + shape.shape[d] - 1):
-            return None
-    mapping = {i: j for i, j in zip(c.access.indices, indices, strict=True) if i.is_Symbol}
-    return rename(c.total, mapping)
-
-
-def _scatter(
-    state: _State, tensor: str, shape: Tensor, contributions: list[Contribution], program: list[Equation | Scan]
-) -> None:
-    """Contributions at affine indices are added one after the other: ``∂x[i+k] += …``."""
-    name = adjoint_name(tensor)
-    state.tensors[name] = replace(shape, name=name, role="adjoint", anonymous=False, bias=False)
-    for c in contributions:
-        program.append(_accumulate(name, c))
-
-
 def _accumulate(name: str, c: Contribution) -> Equation:
     used = _indices_of(c.access) | index_symbols(c.total)
     return Equation(
@@ -331,34 +383,51 @@ def _accumulate(name: str, c: Contribution) -> Equation:
 def _sweep_scan(state: _State, scan: Scan) -> None:
     """Back-propagation through time: the equations of a recurrence in reverse, for the last time step first.
 
-    What reaches a value from outside is added before the loop; what reaches it from the next time step is added
-    inside.  Tensors that are not part of the recurrence get their share afterwards, summed over time.
+    What h[t] receives from the step after it, where h is read as h[t-1], is not known yet when ∂h[t] is added up: it
+    is worked out at the end of that step.  So it stands in ∂h[t] under a name of its own, at t + 1.  Tensors that are
+    not part of the recurrence get their share afterwards, summed over time.
     """
-    inside = {eq.lhs.tensor for eq in scan.equations}
-    past = {a.tensor for eq in scan.equations for a in eq.reads if a.tensor in inside and scan.index not in a.indices}
+    inside = frozenset(eq.lhs.tensor for eq in scan.equations)
+    awaited = {(n, c.access): c for n, eq in enumerate(scan.equations) for c in _awaited(state, scan, eq, inside)}
+    for c in awaited.values():
+        state.contributions.setdefault(c.access.tensor, []).append(c)
+    state.past |= {c.access.tensor for c in awaited.values()}
+    state.recurrence = scan.equations
     body: Program = []
     after: Program = []
-    for eq in reversed(scan.equations):
-        tensor = eq.lhs.tensor
-        if tensor not in state.wanted:
+    for n, eq in reversed(list(enumerate(scan.equations))):
+        if eq.lhs.tensor not in state.wanted:
             continue
-        outer = [c for c in state.contributions.get(tensor, []) if c.equation not in scan.equations]
-        if tensor in past or outer:
-            shape = state.network.tensors[tensor]
-            _scatter(state, tensor, shape, outer, state.program)
-            inner = [c for c in state.contributions.get(tensor, []) if c.equation in scan.equations]
-            body += [_accumulate(adjoint_name(tensor), c) for c in inner]
-            contributions = tuple(state.contributions.get(tensor, []))
-            state.adjoints[tensor] = Adjoint(tensor, eq.lhs.indices, contributions, None, (), named=True)
-        else:
-            _finish_adjoint(state, tensor, eq, body)
-        for c in _contributions(state, eq, body, after, frozenset(inside)):
-            if c.access.tensor in inside and scan.index not in c.access.indices:
-                body.append(_accumulate(adjoint_name(c.access.tensor), c))
-            else:
+        _finish_adjoint(state, eq.lhs.tensor, eq, body, state.program)
+        for c in _contributions(state, eq, body, after, inside):
+            expected = awaited.get((n, c.access))
+            if expected is None:
                 state.contributions.setdefault(c.access.tensor, []).append(c)
+                continue
+            name, used = expected.total, index_symbols(expected.total)
+            ranges = {s: r for s, r in eq.ranges.items() if s in used}
+            body.append(_absorb(state, Equation(name, c.total, ranges), body))
+            paths = state.contributions[c.access.tensor]
+            paths[paths.index(expected)] = replace(c, total=name)
     state.program.append(replace(scan, equations=tuple(e for e in body if isinstance(e, Equation)), backward=True))
     state.program += after
+    for tensor in inside & state.adjoints.keys():
+        found, adjoint = tuple(state.contributions.get(tensor, ())), state.adjoints[tensor]
+        rules = tuple(dict.fromkeys((*adjoint.rules, *(r for c in found for r in c.rules))))
+        state.adjoints[tensor] = replace(adjoint, contributions=found, rules=rules)
+
+
+def _awaited(state: _State, scan: Scan, eq: Equation, inside: frozenset[str]) -> list[Contribution]:
+    """What an equation of a recurrence will hand to the past: contributions whose value has but a name so far."""
+    found = []
+    for access in eq.reads:
+        past = access.tensor in inside & state.wanted and scan.index not in access.indices
+        raw = partial(eq.body, access) if past else sympy.Integer(0)
+        if raw != 0:
+            indices = tuple(dict.fromkeys(s for i in access.indices for s in sorted(index_symbols(i), key=str)))
+            total = _anonymous(state, indices, eq.ranges)
+            found.append(Contribution(eq, access, sympy.Integer(1), raw, Tidied(raw), (), total, ()))
+    return found
 
 
 def _without_dead(program: list[Equation | Scan], results: list[str]) -> list[Equation | Scan]:

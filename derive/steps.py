@@ -15,7 +15,8 @@ from typing import TypeAlias
 import sympy
 
 from derive.expressions import Access, accesses, partial
-from derive.network import cut
+from derive.gradient import adjoint_name
+from derive.network import Scan, cut
 from derive.scalars import Scalars, adjoint
 from derive.tidy import tidy
 
@@ -230,7 +231,7 @@ def all_steps(scalars: Scalars) -> Iterator[tuple[Access, ElementDerivation]]:
     network = scalars.network
     for name in scalars.sweep.deltas:
         if scalars.sweep.adjoints[name].closed is not None:
-            yield from ((element, stepwise.derive(element)) for element in network.tensors[name].elements())
+            yield from ((element, stepwise.derive(element)) for element in delta_elements(scalars, name))
     weights = [element for w in network.weights for element in w.elements()]
     yield from ((element, stepwise.derive(element)) for element in reversed(weights))
 
@@ -245,6 +246,17 @@ def plain(line: Line) -> str:
         case Total():
             return " + ".join(map(plain, line.terms))
     return f"({line})" if line.is_Add else str(line)
+
+
+def delta_elements(scalars: Scalars, name: str) -> list[Access]:
+    """The elements of a tensor that have a derivative; in a recurrence those of the last time step first."""
+    elements = [Access(name, *e.indices) for e in scalars.tensors[adjoint_name(name)].elements()]
+    for step in scalars.sweep.equations:
+        for eq in step.equations if isinstance(step, Scan) else ():
+            if eq.lhs.tensor == adjoint_name(name) and isinstance(step, Scan) and step.index in eq.lhs.indices:
+                time = eq.lhs.indices.index(step.index)
+                elements.sort(key=lambda e: -int(e.indices[time]))
+    return elements
 
 
 def abridged(body: sympy.Expr, by: Access) -> sympy.Expr:

@@ -25,7 +25,7 @@ from typing import Any
 import sympy
 
 from derive.branches import decide
-from derive.expressions import Access, Cases, Equal, Index, accesses, index_symbols, rename, smooth, sort_key
+from derive.expressions import Access, Cases, Equal, Index, Within, accesses, index_symbols, rename, smooth, sort_key
 from derive.network import Equation, Fact
 
 RULES = {
@@ -39,7 +39,7 @@ RULES = {
     "branch": "conditions are decided branch by branch",
 }
 
-_BRANCHING = (Cases, Equal, sympy.sign, sympy.Abs)
+_BRANCHING = (Cases, Equal, Within, sympy.sign, sympy.Abs)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,13 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from oracles import Data, automatic, derived, draw, network_of, sigmoid
+import sympy
+from oracles import Data, automatic, derived, draw, network_of, sigmoid, sweep_of
 
-from derive.network import Scan
+from codegen.numbering import PlainText
+from derive.expressions import Access, Within, index
+from derive.gather import gather
+from derive.network import Scan, flatten
 
 # Networks by hand ---------------------------------------------------------------------------------------------
 
@@ -267,3 +271,78 @@ def test_layers_in_a_recurrence_have_one_set_of_weights() -> None:
     weights = {w.name: w.shape for w in network_of(spec).weights}
     assert weights == {"W1": (5, 3), "b1": (5,), "W2": (5, 5), "W3": (1, 5)}
     assert [w.name for w in network_of(spec).weights if w.bias] == ["b1"]
+
+
+# The backward recurrence --------------------------------------------------------------------------------------
+
+
+def test_the_derivative_of_a_simple_recurrent_network_has_the_textbook_form() -> None:
+    """Goodfellow, Bengio and Courville (2016), eq. 10.19–10.22: δ[t] from the output and from δ[t+1]; sums over t."""
+    swept = sweep_of(RNN)
+    assert swept.deltas == ["y", "h", "z"]
+    (scan,) = (s for s in swept.equations if isinstance(s, Scan))
+    assert scan.backward
+    assert (scan.first, scan.last) == (1, 4)
+    written = PlainText(network_of(RNN), swept)
+    lines = [written(eq) for eq in flatten(swept.equations) if written.is_shown(eq)]
+    assert lines == [
+        "δ_y = y - r",
+        "δ_h[t,i] = [t = 4] δ_y W1[1,i] + [t < 4] Σ_j δ_z[t+1,j] W[j,i]",
+        "δ_z[t,i] = δ_h[t,i] (1 - h[t,i]^2)",
+        "∂L/∂W[i,j] = Σ_t δ_z[t,i] h[t-1,j]",
+        "∂L/∂U[i,j] = Σ_t δ_z[t,i] x[t,j]",
+        "∂L/∂b[i] = Σ_t δ_z[t,i]",
+        "∂L/∂W1[1,i] = δ_y h[4,i]",
+    ]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_derivative_has_a_closed_form(name: str) -> None:
+    swept = sweep_of(NETWORKS[name][0])
+    assert all(found.closed is not None for found in swept.adjoints.values())
+    assert not any(eq.accumulate for eq in flatten(swept.equations))
+
+
+def test_the_derivation_does_not_grow_with_the_length() -> None:
+    short, long = (sweep_of(GRU.replace("T = 4", f"T = {n}")) for n in (4, 1000))
+    assert [str(eq).replace("1000", "4") for eq in flatten(long.equations)] == [
+        str(eq) for eq in flatten(short.equations)
+    ]
+
+
+# Reading a contribution from the other side -------------------------------------------------------------------
+
+ROW, J, K, G = map(index, "ijkg")
+
+
+@pytest.mark.parametrize(
+    ("indices", "ranges", "target", "sizes", "expected", "over"),
+    [
+        ((ROW,), {ROW: (1, 4)}, (G,), {G: (1, 4)}, Access("c", G), ()),
+        ((ROW - 1,), {ROW: (1, 4)}, (G,), {G: (1, 4)}, Within(G + 1, -sympy.oo, 4, Access("c", G + 1)), ()),
+        ((ROW - 1,), {ROW: (1, 4)}, (sympy.Integer(0),), {}, Access("c", 1), ()),
+        ((ROW + 2,), {ROW: (1, 3)}, (G,), {G: (1, 5)}, Within(G - 2, 1, sympy.oo, Access("c", G - 2)), ()),
+        ((6 - ROW,), {ROW: (1, 5)}, (G,), {G: (1, 5)}, Access("c", 6 - G), ()),
+        ((sympy.Integer(3),), {}, (G,), {G: (1, 4)}, Within(G, 3, 3, Access("c")), ()),
+        ((ROW, ROW), {ROW: (1, 4)}, (G, K), {G: (1, 4), K: (1, 4)}, Within(G - K, 0, 0, Access("c", G)), ()),
+        (
+            (ROW + J - 1,),
+            {ROW: (1, 5), J: (1, 3)},
+            (G,),
+            {G: (1, 7)},
+            Within(G - J + 1, 1, 5, Access("c", G - J + 1, J)),
+            (J,),
+        ),
+    ],
+)
+def test_a_contribution_is_gathered(
+    indices: Any, ranges: Any, target: Any, sizes: Any, expected: sympy.Expr, over: Any
+) -> None:
+    found = gather(Access("c", *sorted(ranges, key=str)), Access("a", *indices), ranges, target, sizes)
+    assert found is not None
+    assert (found.expression, found.over) == (expected, over)
+
+
+def test_a_strided_read_stays_a_scatter_where_looking_for_it_would_cost_more() -> None:
+    ranges = {ROW: (1, 50), K: (1, 3)}
+    assert gather(Access("c", ROW, K), Access("x", 2 * ROW + K), ranges, (G,), {G: (3, 103)}) is None

@@ -67,10 +67,11 @@ def test_no_anonymous_sum_is_left_in_a_definition() -> None:
 
 
 def test_a_derivative_that_two_equations_add_to_is_one_sum() -> None:
-    """With stride two, h[3] and h[5] stand in two windows, under k = 3 and k = 1."""
-    scalars = scalars_of(CASES["convolution of a convolution"].spec)
-    kernel = {n: {k for k in (1, 2, 3) if scalars.definition(a("∂h", n)).has(a("M", k))} for n in range(1, 8)}
-    assert kernel == {1: {1}, 2: {2}, 3: {1, 3}, 4: {2}, 5: {1, 3}, 6: {2}, 7: {3}}
+    """With stride two, h[3], h[5] and h[7] stand in two windows, under k = 3 and k = 1."""
+    spec = "weight v[9], M[3]\nh[i] = v[i]^2\ng[i] = sum(k: M[k] * h[2*i+k-2])\nloss L = sum(g^2) + sum(h^3)"
+    scalars = scalars_of(spec)
+    kernel = {n: {k for k in (1, 2, 3) if scalars.definition(a("∂h", n)).has(a("M", k))} for n in range(1, 10)}
+    assert kernel == {1: {1}, 2: {2}, 3: {1, 3}, 4: {2}, 5: {1, 3}, 6: {2}, 7: {1, 3}, 8: {2}, 9: {3}}
 
 
 @pytest.mark.parametrize("name", ["two_two_one", "relu_two_two", "xor", "gradient_descent"])

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import sympy
 
 from derive.diagnostics import SpecError
-from derive.expressions import Access, Index, index, index_symbols, rename
+from derive.expressions import Access, Index, extent_of, index, index_symbols, rename
 from derive.language import syntax
 from derive.language.lowering import Lowering
-from derive.language.ranges import Constraint, Range, extent_of, solve
+from derive.language.ranges import Constraint, Range, solve
 from derive.language.recurrence import keep_amidst, lengths
 from derive.language.scope import Pending, Scope, Value, shown, visible_shape
 from derive.network import Tensor

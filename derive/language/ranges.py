@@ -8,13 +8,12 @@ starting at 1, that keeps every access inside its tensor.  A range that the user
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sympy
 
 from derive.diagnostics import Span, SpecError
-from derive.expressions import Index, index_symbols
+from derive.expressions import Index, extent_of, index_symbols
 
 Range = tuple[int, int]
 
@@ -28,16 +27,6 @@ class Constraint:
     last: int
     text: str
     span: Span
-
-
-def extent_of(subscript: sympy.Expr, ranges: Mapping[Index, Range]) -> Range:
-    """The least and the greatest value of an affine expression over given ranges."""
-    low = high = int(subscript.subs(dict.fromkeys(index_symbols(subscript), 0)))
-    for symbol in index_symbols(subscript):
-        slope = int(subscript.coeff(symbol))
-        ends = [slope * end for end in ranges[symbol]]
-        low, high = low + min(ends), high + max(ends)
-    return low, high
 
 
 def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[Index, Span]) -> dict[Index, Range]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import sympy
 
 from derive.diagnostics import Span, SpecError
-from derive.expressions import Index, index_symbols
-from derive.language.ranges import Range, extent_of
+from derive.expressions import Index, extent_of, index_symbols
+from derive.language.ranges import Range
 from derive.language.scope import Deferred, Scope, shown, visible_shape
 from derive.language.shapes import length_ahead, shapes_ahead
 from derive.network import Tensor
