@@ -79,14 +79,20 @@ def maximum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
     """max(left, right); at a tie the derivative is that of the argument that is a number, else of the second."""
     if left.is_number and not right.is_number:
         left, right = right, left
-    return Cases(left - right, left, right)
+    return Cases(_difference(left, right), left, right)
 
 
 def minimum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
     """min(left, right), with the tie broken as in :func:`maximum`."""
     if left.is_number and not right.is_number:
         left, right = right, left
-    return Cases(right - left, left, right)
+    return Cases(_difference(right, left), left, right)
+
+
+def _difference(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    """left − right, shorter where terms cancel: t − y for q (t − y) − (q − 1) (t − y)."""
+    plain, expanded = left - right, sympy.expand(left - right)
+    return expanded if sympy.count_ops(expanded) < sympy.count_ops(plain) else plain
 
 
 #: Functions of several arguments, by name: how many, and what they make.

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import autograd.numpy as np
 import numpy
 import pytest
 from autograd import grad
 from autograd.scipy.special import erf
-from oracles import Data, automatic, derived, imported, network_of
+from oracles import ROOT, Data, automatic, derived, imported, network_of
 
+from codegen import catalogue as page_of_the_catalogue
 from codegen.trainer import render
 from derive.gradient import sweep
 from derive.language.catalogue import catalogue
@@ -255,3 +258,40 @@ def test_the_trainer_computes_all_losses(module_of: Callable[[str, str], ModuleT
     own = {f"w{n}": data((7,), 100 + n)["w"] for n in range(len(calls))}
     batch = {name: numpy.array([s[name] for s in samples]) for name in samples[0]}
     compare(module_of("losses", spec), loss, own, {"x": batch["x"]}, {name: batch[name] for name in "tsconb"})
+
+
+# The page -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def generated() -> dict[Path, str]:
+    return page_of_the_catalogue.files()
+
+
+def test_the_page_and_its_pictures_are_up_to_date(generated: dict[Path, str]) -> None:
+    for path, text in generated.items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, "run python -m codegen.catalogue"
+    pictures = {path.relative_to(ROOT) for path in (ROOT / "docs/images/catalogue").iterdir()}
+    assert pictures == {path for path in generated if path.suffix == ".svg"}
+
+
+def test_every_entry_has_a_row_and_every_function_of_one_number_a_plot(generated: dict[Path, str]) -> None:
+    page = generated[Path("docs/catalogue.md")]
+    for name, entry in catalogue().items():
+        assert page.count(f"| `{name}(") == 1
+        assert entry.summary
+        assert entry.group
+    for line in page.splitlines():
+        if line.startswith("|"):
+            assert len(re.split(r"(?<!\\)\|", line)) in (6, 7), line
+            assert line.count("$") % 2 == 0
+
+
+def test_plots_are_drawings_of_the_function_and_its_slope(generated: dict[Path, str]) -> None:
+    for path, text in generated.items():
+        if path.suffix == ".svg":
+            curves = [e for e in ElementTree.fromstring(text) if e.tag.endswith("polyline")]
+            assert {c.get("class") for c in curves} == {"f", "d"}
+            points = [tuple(map(float, p.split(","))) for c in curves for p in c.get("points", "").split()]
+            assert len(points) > 150
+            assert all(0 <= x <= 240 and 0 <= y <= 160 for x, y in points)
