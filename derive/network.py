@@ -30,7 +30,8 @@ class Tensor:
 
     ``anonymous`` marks a value that no reader has a name for: a sum inside a larger formula.  ``bias`` marks weights
     that are only ever added.  Indices of dimension *d* run over ``first[d] … first[d] + shape[d] - 1``; the first is
-    1 but for recurrences that start at ``h[0]``.
+    1 but for recurrences that start at ``h[0]`` and for tensors with a ``border``: so many zeros stand at both ends of
+    every dimension, and are part of the shape.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Tensor:
     anonymous: bool = False
     bias: bool = False
     first: tuple[int, ...] = ()
+    border: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return self.name + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
@@ -56,6 +58,10 @@ class Tensor:
     def start(self, dimension: int) -> int:
         """The first index of a dimension."""
         return self.first[dimension] if self.first else 1
+
+    def border_of(self, dimension: int) -> int:
+        """The number of zeros at either end of a dimension."""
+        return self.border[dimension] if self.border else 0
 
     @property
     def last(self) -> tuple[int, ...]:

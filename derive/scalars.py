@@ -84,9 +84,12 @@ class Scalars:
         return largest
 
     def named(self, expression: sympy.Expr) -> sympy.Expr:
-        """Anonymous sums in an expression written out."""
-        anonymous = [a for a in accesses(expression) if self.tensors[a.tensor].anonymous]
-        return expression.xreplace({a: self.definition(a) for a in anonymous})
+        """Anonymous sums in an expression written out, the zeros of borders as zeros."""
+        found = accesses(expression)
+        borders = [a for a in found if self.tensors[a.tensor].border and self.definition(a) == 0]
+        anonymous = [a for a in found if self.tensors[a.tensor].anonymous]
+        known = {a: self.definition(a) for a in anonymous} | dict.fromkeys(borders, sympy.Integer(0))
+        return expression.xreplace(known) if known else expression
 
     def gradient(self, weight: Access) -> sympy.Expr:
         """∂L/∂weight in named quantities: values, δs, weights."""

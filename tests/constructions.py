@@ -82,6 +82,23 @@ def _stride_2d(d: Data) -> Any:
     return np.sum((np.mean(correlate(h, d["M"]), axis=(1, 2)) - d["t"]) ** 2)
 
 
+def _same_1d(d: Data) -> Any:
+    def same(k: Any, x: Any) -> Any:
+        n = len(k) // 2
+        x = np.concatenate([np.zeros(n), x, np.zeros(n)])
+        return sum(k[u] * x[u : u + 6] for u in range(len(k)))
+
+    h = np.tanh(same(d["K"], d["x"]))
+    g = same(d["M"], h**2) + d["x"]
+    return (np.dot(d["v"], g) - d["t"]) ** 2 + 0.1 * np.sum(h**2)
+
+
+def _padded_2d(d: Data) -> Any:
+    h = np.tanh(correlate(np.pad(d["x"], ((0, 0), (1, 1), (1, 1)), "constant"), d["K"], 2))
+    g = correlate(np.pad(h, ((0, 0), (1, 1), (2, 2)), "constant"), d["M"])
+    return np.sum((np.einsum("kcij,cij->k", d["W1"], g) + d["b1"] - d["t"]) ** 2)
+
+
 def _average_pool(d: Data) -> Any:
     h = np.mean(windows(np.tanh(correlate(d["x"][None], d["K"][:, None])), 3), axis=3)
     return np.sum((np.einsum("cij,c->ij", h, d["g"]) - d["t"]) ** 2)
@@ -231,6 +248,33 @@ CONSTRUCTIONS: dict[str, Case] = {
         loss L = squared_error(y, t)
         """,
         _stride_2d,
+    ),
+    "one-dimensional convolution that keeps the length": Case(
+        """
+        input x[6]
+        weight K[3], M[5], v[6]
+        p = pad(x, 1)
+        h[i] = tanh(sum(u: K[u] * p[i+u-2]))
+        q = pad(h^2, 2)
+        g[i] = sum(u: M[u] * q[i+u-3]) + x[i]
+        target t
+        loss L = (v @ g - t)^2 + 0.1 * sum(q)
+        """,
+        _same_1d,
+    ),
+    "two-dimensional convolution with padding and stride": Case(
+        """
+        input x[2, 4, 6]
+        weight K[3, 2, 3, 3], M[2, 3, 3, 5]
+        p = pad(x, 0, 1, 1)
+        h[o,i,j] = tanh(sum(c, u, v: K[o,c,u,v] * p[c,2*i+u-3,2*j+v-3]))
+        q = pad(h, 0, 1, 2)
+        g[o,i,j] = sum(c, u, v: M[o,c,u,v] * q[c,i+u-2,j+v-3])
+        y[3] = dense(g)
+        target t[3]
+        loss L = squared_error(y, t)
+        """,
+        _padded_2d,
     ),
     "average pooling": Case(
         """

@@ -20,10 +20,11 @@ from derive.diagnostics import SpecError
 from derive.expressions import Access
 from derive.functions import Formula
 from derive.gradient import Sweep, sweep
+from derive.expressions import extent_of
 from derive.network import Equation, Network, Scan
 from derive.proof import EXACT, TOLERANCES, Proof, ProofError, prove
 from derive.scalars import Scalars, is_small
-from derive.shrink import can_shrink, shrink
+from derive.shrink import shrink
 from derive.steps import Product, all_steps
 
 NUMERIC = {"complex step", "central difference"}
@@ -345,11 +346,61 @@ def test_sizes_that_must_be_equal_stay_equal() -> None:
     assert shapes["g"] == shapes["t"] == (shapes["W2"][0],)
 
 
-@pytest.mark.parametrize("name", ["convolution", "recurrence from zero", "neighbours, mirror images and rows"])
-def test_what_reads_its_neighbours_is_proved_at_its_own_size(name: str) -> None:
-    network = network_of(CASES[name].spec)
-    assert not can_shrink(network)
-    assert shrink(network) is network
+#: Images and sequences, wide, with the sizes that their narrow copies need at the least.
+IMAGES = {
+    "convolutions": """
+        input x[3, 28, 28]
+        weight K[8, 3, 5, 5], M[16, 8, 3, 3]
+        h[o,i,j] = tanh(sum(c, u, v: K[o,c,u,v] * x[c,i+u-1,j+v-1]))
+        g[o,i,j] = tanh(sum(c, u, v: M[o,c,u,v] * h[c,2*i+u-2,2*j+v-2]))
+        p[10] = softmax(dense(g))
+        target t[10]
+        loss L = cross_entropy(t, p)
+        """,
+    "padding and pooling": """
+        input x[1, 28, 28]
+        weight K[8, 1, 3, 3]
+        q = pad(x, 0, 1, 1)
+        h[o,i,j] = sum(c, u, v: K[o,c,u,v] * q[c,i+u-2,j+v-2])
+        m[o,i,j] = max(u in 4, v in 4: h[o,4*i+u-4,4*j+v-4])
+        y[5] = dense(m)
+        target t[5]
+        loss L = squared_error(y, t)
+        """,
+    "neighbours": """
+        weight w[40]
+        loss L = sum(i: (w[i+1] - w[i])^2) + sum(i: w[i] * w[41-i]) + w[40]^3
+        """,
+}
+
+
+@pytest.mark.parametrize("spec", IMAGES.values(), ids=list(IMAGES))
+def test_images_are_proved_narrow(spec: str) -> None:
+    network = network_of(spec)
+    narrow = shrink(network)
+    assert max(t.size for t in narrow.tensors.values()) < max(t.size for t in network.tensors.values()) / 8
+    assert len(sweep(narrow).equations) == len(sweep(network).equations)
+    assert all(c.holds for c in proof_of(spec).checks)
+
+
+def test_what_counts_from_the_end_does_so_at_every_size() -> None:
+    network = network_of(IMAGES["neighbours"])
+    (size,) = shrink(network).tensors["w"].shape
+    assert size < 5
+    equations = " ".join(map(str, shrink(network).flat_equations))
+    assert f"w[{size}]" in equations
+    assert f"w[{size + 1} - i]" in equations
+
+
+def test_every_access_of_a_narrow_network_stays_inside() -> None:
+    for spec in [*IMAGES.values(), *(case.spec for case in CASES.values())]:
+        narrow = shrink(network_of(spec))
+        for eq in narrow.flat_equations:
+            for access in (eq.lhs, *eq.reads):
+                tensor = narrow.tensors[access.tensor]
+                for d, i in enumerate(access.indices):
+                    low, high = extent_of(i, eq.ranges)
+                    assert tensor.start(d) <= low <= high <= tensor.last[d], f"{access} in {eq}"
 
 
 def test_constants_of_a_narrow_network_are_a_corner_of_the_wide_ones() -> None:

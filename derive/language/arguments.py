@@ -17,6 +17,7 @@ SIGNATURES = {
     "mean": "mean(e) over all elements, or mean(i: e) over an index",
     "max": "max(a, b), or max(e) over all elements",
     "min": "min(a, b), or min(e) over all elements",
+    "pad": "pad(x, 1), or with a width for every dimension, pad(x, 0, 1, 1)",
     "cases": "cases(u, a, b): a where u > 0, else b",
     "dropout": "dropout(h, p), with the probability p that an element becomes 0",
 }

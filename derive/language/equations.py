@@ -10,6 +10,7 @@ from derive.diagnostics import SpecError
 from derive.expressions import Access, Index, extent_of, index, index_symbols, rename
 from derive.language import syntax
 from derive.language.lowering import Lowering
+from derive.language.padding import borders, padding
 from derive.language.ranges import Constraint, Range, solve
 from derive.language.recurrence import keep_amidst, lengths
 from derive.language.scope import Pending, Scope, Value, shown, visible_shape
@@ -26,7 +27,8 @@ def lower_equation(builder: Builder, statement: syntax.Equation) -> None:
     lowering = Lowering(builder, scope)
     leading, expected = _left_side(builder, target, scope)
     scope.left = leading
-    value = lowering.lower(statement.body, expected)
+    argument, widths = padding(builder, statement.body)
+    value = lowering.lower(argument, expected)
     if expected and not value.shape:
         scalar = value.element(())
         value = Value(expected, lambda _: scalar, value.span, value.order)
@@ -43,9 +45,12 @@ def lower_equation(builder: Builder, statement: syntax.Equation) -> None:
     ranges = solve(scope.constraints, {**scope.ranges, **lengths(builder, scope)}, scope.spans)
     builder.defer(scope, ranges)
     shape = tuple(ranges[s][1] for s in leading) + value.shape
-    first = _first_indices(builder, name, len(shape))
-    extents = tuple(extent + 1 - start for extent, start in zip(shape, first, strict=True))
-    builder.put_tensor(Tensor(name, extents, "value", first=first if set(first) - {1} else ()), target.name.span)
+    border = borders(widths, value, len(leading), statement.body)
+    first = _first_indices(builder, name, len(shape)) if not border else tuple(1 - width for width in border)
+    ends = tuple(map(sum, zip(shape, border, strict=True))) if border else shape
+    extents = tuple(end + 1 - start for end, start in zip(ends, first, strict=True))
+    first = first if set(first) - {1} else ()
+    builder.put_tensor(Tensor(name, extents, "value", first=first, border=border), target.name.span)
     builder.upcoming.pop(name, None)
     keep_amidst(builder, name)
     if name in builder.initials:

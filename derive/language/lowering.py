@@ -94,7 +94,7 @@ class Lowering:
         if name in self.scope.parameters:
             value = self.scope.parameters[name]
             shape, element, order = value.shape, value.element, value.order
-            starts: Shape = (1,) * len(shape)
+            ends: tuple[tuple[int, int], ...] = tuple((1, extent) for extent in shape)
         elif is_recurrent(self.builder, name, subscripts):
             parts = tuple(i.span for i in node.indices)
             rest = past(self.builder, name, subscripts, node.span)
@@ -104,7 +104,7 @@ class Lowering:
             tensor = self.builder.use(name)
             shape = visible_shape(tensor)
             element, order = Value.tensor(name, shape, node.span).element, (name,)
-            starts = tuple(tensor.start(d) for d in range(len(shape)))
+            ends = tuple((tensor.start(d), last) for d, last in enumerate(tensor.last))
         else:
             raise self.builder.unknown(node.name, {*self.scope.parameters})
         if len(subscripts) > len(shape):
@@ -116,9 +116,9 @@ class Lowering:
                 f"give {name} {one}" if shape else f"write {name} without brackets",
             )
         text = self.builder.text(node.span)
-        for subscript, start, last, part in zip(subscripts, starts, shape, node.indices, strict=False):
-            # An index alone runs over what the equation of a recurrence defines, h[1] … h[T]; only h[t-1] reads h[0].
-            first = 1 if subscript.is_Symbol else start
+        for subscript, extent, around, part in zip(subscripts, shape, ends, node.indices, strict=False):
+            # An index alone runs over what an equation defines; only h[t-1] reads h[0], only x[i+u-2] reads a border.
+            first, last = (1, extent) if subscript.is_Symbol else around
             self.scope.constraints.append(Constraint(subscript, first, last, text, part.span))
         rest = shape[len(subscripts) :]
         return Value(rest, lambda indices: element((*subscripts, *indices)), node.span, order)
@@ -261,6 +261,9 @@ class Lowering:
             return layer(self, node, expected)
         if name == "dropout":
             return dropout(self, node, expected)
+        if name == "pad":
+            help = f"give it a line of its own: p = {self.builder.text(node.span)}"
+            raise SpecError("pad makes a tensor of its own", node.span, "not a whole right side", help)
         if name == "transpose":
             (argument,) = by_place(node, 1)
             return transpose(self, self.lower(argument, None), node.span)

@@ -60,7 +60,7 @@ MAKERS = (*LAYERS, "dropout")
 ORDINARY = frozenset({"mask"})
 
 #: The functions that put elements elsewhere.
-ARRANGEMENTS = ("transpose",)
+ARRANGEMENTS = ("transpose", "pad")
 
 #: The words inside a statement, and where they stand.
 _INSIDE = {"given": "the word follows define", "in": "the word gives an index its range: sum(i in 3: x[i])"}

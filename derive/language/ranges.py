@@ -71,13 +71,22 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
                 "index out of range",
                 c.span,
                 f"{c.text} reaches {reached}, but this index runs from {c.first} to {c.last}",
-                "indices count from 1; shorten the range or change the size",
+                _advice(c, low),
             )
     return ranges
 
 
 def _name(symbol: Index) -> str:
     return str(symbol).rstrip("'")
+
+
+def _advice(c: Constraint, low: int) -> str:
+    tensor = c.text.partition("[")[0]
+    if low < c.first < 1:
+        return f"make the border of {tensor} wider by {c.first - low}, or shift the index"
+    if low < c.first and len(index_symbols(c.subscript)) > 1:
+        return f"zeros around {tensor} make room: p = pad({tensor}, {c.first - low})"
+    return "indices count from 1; shorten the range or change the size"
 
 
 def _decides(symbol: Index, c: Constraint, ranges: dict[Index, Range]) -> bool:

@@ -164,8 +164,8 @@ class Scope:
 
 
 def visible_shape(tensor: Tensor) -> Shape:
-    """The shape of a tensor as a formula sees it: the state h[0] before the first step of a recurrence is no part."""
-    return tuple(tensor.start(d) + extent - 1 for d, extent in enumerate(tensor.shape))
+    """The shape of a tensor as a formula sees it: a border of zeros and the state h[0] of a recurrence are no part."""
+    return tuple(last - tensor.border_of(d) for d, last in enumerate(tensor.last))
 
 
 def shown(shape: Shape) -> str:
