@@ -5,6 +5,7 @@ from __future__ import annotations
 from codegen.literals import literal
 from codegen.optimizer import Update
 from derive.network import Network, Numbers
+from derive.selection import choices
 
 #: The parameters of the class ``Trainer`` that every network has.
 PARAMETERS = (
@@ -26,6 +27,7 @@ def tables(network: Network, solvers: list[Update]) -> list[str]:
             "the probability of a 0 in them, else 1 / (1 - p)",
         ),
     }
+    places = {name: last for name, last in choices(network.flat_equations).items() if name not in network.constants}
     tables: dict[str, tuple[object, str]] = {
         "INPUTS": ({t.name: t.shape for t in network.of_role("input")}, "shapes of one sample"),
         "TARGETS": ({t.name: t.shape for t in network.of_role("target")}, ""),
@@ -37,6 +39,7 @@ def tables(network: Network, solvers: list[Update]) -> list[str]:
         "CONSTANTS": ({t.name: _numbers(network.constants[t.name]) for t in network.of_role("constant")}, ""),
         "SUM_TO_ONE": (facts["sum"], "targets whose elements add up to 1"),
         "ZERO_OR_ONE": (facts["binary"], "targets whose elements are 0 or 1"),
+        **({"CHOICES": (places, "data that are whole numbers from 1 to the number of places")} if places else {}),
         "SCORED": (scored_pairs(network), "targets and the outputs that predict them"),
         "SOLVERS": ({s.name: s.settings for s in solvers}, "with their settings"),
         "SETTINGS": (tuple(dict.fromkeys(name for s in solvers for name in s.settings)), ""),

@@ -13,7 +13,7 @@ from codegen.kinds import Kind
 from codegen.nodes import SAMPLE, Assign, Clear, Loop, Matrix, Node, Product, Reduce, tensors_of
 from codegen.printer import Printer, Used, repeated
 from codegen.schedule import Schedule
-from derive.expressions import Access, Index, Within, index_symbols, sort_key
+from derive.expressions import Access, Index, Within, accesses, index_symbols, sort_key
 
 WIDTH = 120
 INDENT = "    "
@@ -229,12 +229,15 @@ class _Writer:
         return self.schedule.kinds[tensor] is Kind.BATCH
 
     def position(self, i: sympy.Expr) -> str:
-        """An index as an integer in the code, where loop variables count from 0."""
-        known = {s: self.variables[s] for s in index_symbols(i)}
+        """An index as an integer in the code, where loop variables count from 0; data hold places from 1."""
+        data = {a: sympy.Symbol(f"place {n}", integer=True) for n, a in enumerate(accesses(i))}
+        i = i.xreplace(data)
+        places = {s.name: f"int({self.access(a)})" for a, s in data.items()}
+        known = {s: self.variables[s] for s in index_symbols(i) - set(data.values())}
         shifted = i.xreplace(
             {s: (sympy.Symbol(s.name, integer=True) if name else 0) + first for s, (name, first) in known.items()}
         )
-        text = {s.name: name for s, (name, _) in known.items()}
+        text = places | {s.name: name for s, (name, _) in known.items()}
         terms = []
         for term in sorted(sympy.Add.make_args(sympy.expand(shifted)), key=lambda t: (t.is_number, str(t))):
             factor, rest = term.as_coeff_Mul()

@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import sympy
 
-from codegen.program import Line, Program
+from codegen.program import Line, Program, choosers
 from derive.expressions import Access, Within, partial
 from derive.network import Tensor
 
@@ -49,7 +49,7 @@ def _spread(found: dict[str, Kind], lines: Iterable[Line], tensors: Mapping[str,
         for line in lines:
             target = line.equation.lhs.tensor
             together = [o for o in lines if o.scan is line.scan] if line.scan else [line]
-            reads = [found[a.tensor] for o in together for a in o.equation.reads]
+            reads = [found[a.tensor] for o in together for a in (*o.equation.reads, *choosers(o.equation.lhs))]
             if found[target] is not Kind.SUMMED:
                 found[target] = max([found[target], *reads])
 
@@ -72,7 +72,8 @@ def _sum_early(found: dict[str, Kind], program: Program) -> None:
 def _linear(line: Line, tensor: str, found: Mapping[str, Kind]) -> bool:
     body = line.equation.body
     factors = [partial(body, a) for a in line.equation.reads if a.tensor == tensor]
-    return all(found[a.tensor] is Kind.PLAIN for f in factors for a in f.atoms(Access))
+    involved = [*choosers(line.equation.lhs), *(a for f in factors for a in f.atoms(Access))]
+    return all(found[a.tensor] is Kind.PLAIN for a in involved)
 
 
 def split(body: sympy.Expr, found: Mapping[str, Kind]) -> dict[Kind, sympy.Expr]:

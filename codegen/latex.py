@@ -35,7 +35,8 @@ class Latex(Writer):
         return str(sympy.latex(expression))
 
     def access(self, access: Access) -> str:
-        return self.notation.latex(access, [sympy.latex(i) for i in access.indices])
+        indices = [self.access(i) if isinstance(i, Access) else sympy.latex(i) for i in access.indices]
+        return self.notation.latex(access, indices)
 
     def symbol(self, name: str) -> str:
         return "\\cdots" if name == "⋯" else name_of(name, is_array=False).latex()

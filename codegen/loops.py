@@ -115,4 +115,6 @@ def _independent(first: Loop, second: Loop) -> bool:
 
 
 def _same_iteration(a: Access, b: Access, i: Index) -> bool:
-    return any(x == y and i in index_symbols(x) for x, y in zip(a.indices, b.indices, strict=True))
+    return any(
+        x == y and index_symbols(x) == {i} and not x.atoms(Access) for x, y in zip(a.indices, b.indices, strict=True)
+    )

@@ -96,7 +96,8 @@ def written(node: Node) -> list[Access]:
 
 def read(node: Node) -> list[Access]:
     """The accesses that a node reads, inside it included."""
-    values = [n.value for n in walk([node]) if isinstance(n, Assign | Reduce)]
+    computing = [n for n in walk([node]) if isinstance(n, Assign | Reduce)]
+    values = [e for n in computing for e in (n.value, *n.target.indices)]
     return [a for value in values for a in value.atoms(Access)]
 
 

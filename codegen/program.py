@@ -100,6 +100,11 @@ def is_plain(eq: Equation) -> bool:
     return all(i.is_Symbol for i in eq.lhs.indices) and len(set(eq.lhs.indices)) == len(eq.lhs.indices)
 
 
+def choosers(lhs: Access) -> list[Access]:
+    """The data that stand as indices on a left side."""
+    return [a for i in lhs.indices for a in i.atoms(Access)]
+
+
 def inlined(access: Access, defined: Mapping[str, Equation]) -> sympy.Expr:
     """The right side of the access's definition at its indices, or the access itself where there is none."""
     eq = defined.get(access.tensor)

@@ -16,7 +16,7 @@ from codegen.kinds import Kind, kinds, split
 from codegen.loops import fuse, nest
 from codegen.nodes import SAMPLE, SAMPLES, WHOLE, Clear, Loop, Node, Product, Range, read, tensors_of, walk, written
 from codegen.products import factors, matrix
-from codegen.program import Line, Program, is_plain
+from codegen.program import Line, Program, choosers, is_plain
 from derive.expressions import Access, Index
 from derive.network import Equation, Tensor
 
@@ -153,6 +153,9 @@ class _Builder:
     def summed(self, eq: Equation, fixed: tuple[Index, ...], notes: tuple[str, ...], before: list[Node]) -> list[Node]:
         """An equation whose left side is summed over the samples, term by term."""
         terms = split(eq.body, self.kinds)
+        if any(self.kinds[a.tensor] is Kind.BATCH for a in choosers(eq.lhs)):  # another place for each sample
+            terms = {**dict.fromkeys(Kind, sympy.Integer(0)), Kind.BATCH: eq.body}
+            eq = replace(eq, lhs=self.sampled(eq.lhs))
         once = SAMPLES * terms[Kind.PLAIN] + terms[Kind.SUMMED]
         each = self.sampled(terms[Kind.BATCH])
         if each == 0:
@@ -171,8 +174,11 @@ class _Builder:
 
     def sampled(self, expression: sympy.Expr) -> sympy.Expr:
         """The expression with the sample as first index of everything that each sample has."""
-        batch = [a for a in expression.atoms(Access) if self.kinds[a.tensor] is Kind.BATCH]
-        return expression.xreplace({a: Access(a.tensor, SAMPLE, *a.indices) for a in batch})
+        return expression.xreplace({a: self.at_sample(a) for a in expression.atoms(Access)})
+
+    def at_sample(self, access: Access) -> Access:
+        indices = (self.sampled(i) if i.atoms(Access) else i for i in access.indices)
+        return Access(access.tensor, *[SAMPLE] * (self.kinds[access.tensor] is Kind.BATCH), *indices)
 
     def ranges(self, eq: Equation) -> dict[Index, Range]:
         return {**eq.ranges, SAMPLE: WHOLE}

@@ -29,9 +29,11 @@ from codegen.printer import NATIVE, number_lines
 from codegen.program import program_of
 from codegen.resources import environment
 from codegen.schedule import TOTAL, Schedule, schedule
+from codegen.select import scatter, select
 from codegen.stable import stable
 from derive.gradient import Sweep
 from derive.network import Network, Tensor
+from derive.selection import choices
 
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
@@ -70,7 +72,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
 
     ``spec_name`` goes into the first line, ``module_name`` into the example of use.
     """
-    program = stable(program_of(network, sweep))
+    program = scatter(stable(select(program_of(network, sweep))))
     plan = schedule(program, network.outputs, network.loss)
     names = _names(plan)
     kernels = {part: kernel(getattr(plan, part), plan, names) for part in ("forward", "losses", "backward")}
@@ -102,6 +104,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "xlogy": "xlogy" in functions,
         "vectormath": vectormath.source(emitted, imports=False).strip("\n"),
         "classifier": classifier,
+        "choices": bool(choices(network.flat_equations)),
         "has_inputs": has_inputs,
         "has_targets": has_targets,
         "several_outputs": len(network.outputs) > 1,

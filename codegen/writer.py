@@ -19,6 +19,7 @@ from codegen.notation import Notation
 from derive.expressions import Access, Cases, Equal, Index, Within, accesses, fresh, index_symbols, rename, sort_key
 from derive.functions import Formula
 from derive.network import Equation
+from derive.selection import selected
 from derive.steps import Line, Partial, Product, Total
 
 ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
@@ -148,6 +149,7 @@ class Writer(ABC):
 
     def _reduced(self, eq: Equation, mapping: dict[sympy.Expr, sympy.Expr]) -> tuple[str, int]:
         """The right side of an equation at other indices; bound indices keep out of the way of those in use."""
+        eq = selected(eq)
         binding: dict[Index, sympy.Expr] = {i: j for i, j in mapping.items() if i.is_Symbol}
         taken = self.scope | {str(s) for j in mapping.values() for s in index_symbols(j)}
         names = {self.notation.names[t].text for t in self.notation.names}

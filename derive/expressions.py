@@ -78,13 +78,18 @@ class Cases(sympy.Function):
 
 
 class Equal(sympy.Function):
-    """``Equal(a, b)`` is 1 where a = b and 0 elsewhere; it picks the places where a maximum is attained."""
+    """``Equal(a, b)`` is 1 where a = b and 0 elsewhere; it picks the places where a maximum is attained.
+
+    ``Equal(w, v)`` with an index *v* picks the place that the whole number *w* among the data chooses.
+    """
 
     nargs = 2
 
     @classmethod
     def eval(cls, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
-        return sympy.Integer(1) if left == right else None
+        if left == right:
+            return sympy.Integer(1)
+        return sympy.Integer(0) if left.is_Number and right.is_Number else None
 
     def _eval_is_real(self) -> bool:
         return True

@@ -22,7 +22,7 @@ import sympy
 from derive.expressions import Access, Equal, Index, extent_of, fresh, index_symbols, partial, rename
 from derive.gather import collected, gather
 from derive.network import Equation, Network, Scan, Tensor, cut, flatten
-from derive.tidy import Kernel, Tidied, apply_fact, hoist, is_monomial, kernels_of, tidy
+from derive.tidy import Kernel, Tidied, apply_fact, hoist, is_monomial, is_one_choice, kernels_of, tidy
 
 Program = list[Equation | Scan]
 MAX_SHOWN = 24  # equations in a repr
@@ -214,6 +214,8 @@ def _summed(
     value = apply_fact(inside, left, state.network.facts)
     if value is not None:
         return outside * count * value, (*rules, "fact")
+    if is_one_choice(inside, left):
+        return outside * count, (*rules, "choice")
     lhs = Access("", *(s for s in (*eq.free, *eq.reduce) if s in index_symbols(inside) and s not in left))
     return outside * count * _new_sum(state, replace(eq, lhs=lhs, body=inside, reduce=left, kind="sum"), program), rules
 

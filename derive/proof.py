@@ -28,6 +28,7 @@ from derive.gradient import Sweep, adjoint_name, sweep
 from derive.matrixform import is_whole, outer
 from derive.network import Network, Tensor
 from derive.scalars import Scalars, is_small
+from derive.selection import choices
 from derive.shrink import shrink
 from derive.steps import ElementDerivation, evaluate_line
 
@@ -152,10 +153,12 @@ def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Value
 
 
 def _draw(tensor: Tensor, network: Network, chance: random.Random, positive: bool) -> dict[tuple[int, ...], Number]:
-    """Random numbers for a tensor; targets of which facts are declared are probabilities."""
+    """Random numbers for a tensor; targets of which facts are declared are probabilities, choices whole numbers."""
     facts = [f for f in network.facts if f.tensor == tensor.name]
     points = [tuple(int(i) for i in e.indices) for e in tensor.elements()]
     low = 0.05 if facts or positive else -1.0
+    if places := choices(network.flat_equations).get(tensor.name):
+        return {p: context.mpf(chance.randint(1, places)) for p in points}
     numbers = {p: context.mpf(chance.uniform(low, 0.95)) for p in points}
     if any(f.reduce for f in facts):
         total = context.fsum(numbers.values())

@@ -9,6 +9,7 @@ cancel     cancel through a common denominator
 quotient   sinh u / cosh u = tanh u; eᵘ/(1 + eᵘ) = 1/(1 + e⁻ᵘ): the same value, safe far out
 hoist      a factor that does not depend on the summation index stands before the sum
 fact       a declared fact about the data: the elements of a target add up to 1
+choice     exactly one place is chosen: Σ_v [w = v] = 1
 sign       −(t − y) = y − t
 absolute   u sgn u = |u|
 branch     a condition that is known inside a branch, or has branches itself, is decided there
@@ -34,6 +35,7 @@ RULES = {
     "quotient": "rewritten as a quotient that is safe for large arguments",
     "hoist": "a factor that does not depend on the summation index moves before the sum",
     "fact": "because the targets add up to 1",
+    "choice": "because exactly one place is chosen",
     "sign": "the sign moves into the difference",
     "absolute": "a number times its sign is its absolute value",
     "branch": "conditions are decided branch by branch",
@@ -264,6 +266,11 @@ def apply_fact(inside: sympy.Expr, over: tuple[Index, ...], facts: Iterable[Fact
         ):
             return fact.value
     return None
+
+
+def is_one_choice(inside: sympy.Expr, over: tuple[Index, ...]) -> bool:
+    """Whether ``Σ_over inside`` counts the places that a whole number among the data chooses."""
+    return isinstance(inside, Equal) and isinstance(inside.args[0], Access) and inside.args[1:] == over
 
 
 def is_monomial(expression: sympy.Expr) -> bool:

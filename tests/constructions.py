@@ -150,6 +150,26 @@ def _cross_stitch(d: Data) -> Any:
     return (np.dot(d["p"], u) - d["t"]) ** 2 + (np.dot(d["q"], v) - d["r"]) ** 2
 
 
+def place(number: Any) -> Any:
+    """A whole number from 1 as a place from 0."""
+    return numpy.asarray(number).astype(int) - 1
+
+
+def _words(d: Data) -> Any:
+    h = np.tanh(np.mean(d["E"][place(d["w"])] + d["P"], axis=0))
+    return (np.dot(d["W1"], h)[0] - d["r"]) ** 2 + 0.01 * np.sum(d["E"] ** 2)
+
+
+def _tables(d: Data) -> Any:
+    h = np.tanh(d["U"][place(d["u"])] * d["V"][place(d["v"])] + d["b"][numpy.array([2, 0, 1])])
+    p = softmax(np.dot(d["W1"], h) + d["b1"])
+    return -np.log(p[place(d["k"])]) + d["c"][place(d["u"])] ** 2
+
+
+def _shared_table(d: Data) -> Any:
+    return (np.sum(np.dot(d["E"][place(d["w"])], d["E"][place(d["n"])])) - d["r"]) ** 2
+
+
 def _smooth(d: Data) -> Any:
     w = d["w"]
     return (np.dot(w, d["x"]) - d["t"]) ** 2 + 0.1 * np.sum((w[1:] - w[:-1]) ** 2)
@@ -380,6 +400,40 @@ CONSTRUCTIONS: dict[str, Case] = {
         loss L = (p @ u - t)^2 + (q @ v - r)^2
         """,
         _cross_stitch,
+    ),
+    "embedding of words": Case(
+        """
+        input w[4]
+        weight E[7, 3], P[4, 3]
+        e[t] = E[w[t]] + P[t]
+        h = tanh(mean(t: e[t]))
+        y = linear(h)
+        target r
+        loss L = (y - r)^2 + 0.01 * sum(E^2)
+        """,
+        _words,
+    ),
+    "two tables and a class as a number": Case(
+        """
+        input u, v
+        weight U[5, 3], V[6, 3], b[3], c[5]
+        constant order[3] = [3, 1, 2]
+        h[j] = tanh(U[u,j] * V[v,j] + b[order[j]])
+        p[4] = softmax(dense(h))
+        target k
+        loss L = -log(p[k]) + c[u]^2
+        """,
+        _tables,
+    ),
+    "neighbouring words share one table": Case(
+        """
+        input w[3], n
+        weight E[5, 2]
+        s = sum(t: E[w[t]] @ E[n])
+        target r
+        loss L = (s - r)^2
+        """,
+        _shared_table,
     ),
     "differences of neighbours": Case(
         """

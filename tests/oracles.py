@@ -33,6 +33,7 @@ from derive.functions import Formula
 from derive.gradient import Sweep, adjoint_name, sweep
 from derive.language.build import load
 from derive.network import Equation, Network, Tensor
+from derive.selection import choices
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.spec"))
@@ -84,6 +85,8 @@ def draw(network: Network, seed: int = 0) -> Data:
     for tensor in network.tensors.values():
         if tensor.role in ("input", "target", "mask", "weight"):
             data[tensor.name] = chance.uniform(-1.0, 1.0, tensor.shape)
+            if places := choices(network.flat_equations).get(tensor.name):
+                data[tensor.name] = chance.integers(1, places + 1, tensor.shape).astype(float)
             if any(f.tensor == tensor.name for f in network.facts):
                 data[tensor.name] = numpy.eye(tensor.size)[chance.integers(tensor.size)].reshape(tensor.shape)
     return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,23 +24,24 @@ NAMES = list(CONSTRUCTIONS)
 COMPILED = {"two-dimensional convolution with maximum pooling"}
 
 
+def module_of(spec: str, path: Path) -> ModuleType:
+    path.write_text(render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer"))
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    assert found is not None
+    assert found.loader is not None
+    sys.modules[path.stem] = module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModuleType]:
     folder = tmp_path_factory.mktemp("constructions")
 
     def build(name: str) -> ModuleType:
-        spec = CONSTRUCTIONS[name].spec
-        text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer")
-        path = folder / f"construction_{NAMES.index(name)}_trainer.py"
-        path.write_text(text)
-        found = importlib.util.spec_from_file_location(path.stem, path)
-        assert found is not None
-        assert found.loader is not None
-        sys.modules[path.stem] = module = importlib.util.module_from_spec(found)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(numba.config, "DISABLE_JIT", name not in COMPILED)
-            found.loader.exec_module(module)
-        return module
+            return module_of(CONSTRUCTIONS[name].spec, folder / f"construction_{NAMES.index(name)}_trainer.py")
 
     return build
 
@@ -81,3 +83,39 @@ def test_trainers_agree_with_automatic_differentiation(make, name):
 def test_the_proof_holds(name):
     proof = derive(network_of(CONSTRUCTIONS[name].spec)).proof
     assert all(check.holds for check in proof.checks)
+
+
+WORDS = """
+size V = 10000
+input w[6]
+weight E[V, 16]
+h = mean(t: E[w[t]])
+p[2] = softmax(dense(h))
+target k
+loss L = -log(p[k])
+"""
+
+
+def test_a_large_vocabulary_is_never_gone_through():
+    text = render(network_of(WORDS), sweep_of(WORDS), spec_name="net.spec", module_name="net_trainer")
+    assert "int(w[n, t]) - 1" in text
+    assert "range(10000)" not in text
+
+
+def test_words_are_learned_and_places_that_are_none_refused(tmp_path):
+    """The class of a text is that of most of its words: even ones and odd ones."""
+    module = module_of(WORDS, tmp_path / "words_trainer.py")
+    rng = np.random.default_rng(0)
+    w = rng.integers(1, 101, (400, 6))
+    k = 1 + (np.sum(w % 2, axis=1) > 3)
+    trainer = module.Trainer(solver="sgd", learning_rate_init=1.0, max_iter=60).fit(w, k)
+    assert np.mean(trainer.predict(w).argmax(axis=1) + 1 == k) > 0.97
+    for wrong, message in ((0, "from 1 to 10000, not 0 as in row 7"), (10001, "not 10001"), (1.5, "not 1.5")):
+        spoiled = w.astype(float)
+        spoiled[7, 2] = wrong
+        with pytest.raises(ValueError, match=message):
+            trainer.predict(spoiled)
+        with pytest.raises(ValueError, match=message):
+            trainer.fit(spoiled, k)
+    with pytest.raises(ValueError, match="y must hold whole numbers from 1 to 2"):
+        trainer.fit(w, k - 1)

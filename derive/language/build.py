@@ -30,6 +30,7 @@ from derive.language.scans import group_recurrences
 from derive.language.scope import Deferred, Scope, Shape
 from derive.language.settings import Settings
 from derive.network import Equation, Fact, Network, Role, Tensor
+from derive.selection import choices
 
 
 def load(source: Source) -> Network:
@@ -89,6 +90,9 @@ class Builder:
         check_deferred(self)
         check_initials(self)
         mark_biases(self)
+        places = choices(self.equations)
+        for name, values in settings.constants.items():
+            checks.check_choices(places, name, values, self.spans[name])
         for statement in statements:
             settings.read(statement)
         network = Network(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from derive.diagnostics import SpecError
+from derive.diagnostics import Span, SpecError
 from derive.expressions import Access
 from derive.language import syntax
 from derive.network import Equation, Fact, Network, Numbers, Tensor
@@ -93,6 +93,17 @@ def check_facts(facts: list[Fact], sample: Mapping[str, Numbers], statement: syn
             )
 
 
+def check_choices(places: Mapping[str, int], name: str, values: Numbers, span: Span) -> None:
+    """Data that choose a place hold whole numbers from 1 to the number of places."""
+    last = places.get(name)
+    for point in _points(values) if last else ():
+        number = _element(values, point)
+        if number.q != 1 or not 1 <= number <= last:
+            where = f"{name}[{', '.join(map(str, point))}]" if point else name
+            help = f"{name} chooses one of {last} places: write whole numbers from 1 to {last}"
+            raise SpecError("no such place", span, f"{where} is {number}", help)
+
+
 def _points(values: Numbers) -> list[tuple[int, ...]]:
     shape = []
     while isinstance(values, list):
@@ -102,7 +113,12 @@ def _points(values: Numbers) -> list[tuple[int, ...]]:
 
 
 def _at(body: sympy.Expr, point: tuple[int, ...], values: Numbers) -> sympy.Expr:
+    value = sympy.sympify(_element(values, point))
+    return body.xreplace(dict.fromkeys(body.atoms(Access), value))
+
+
+def _element(values: Numbers, point: tuple[int, ...]) -> Any:
     for i in point:
         assert isinstance(values, list)
         values = values[i - 1]
-    return body.xreplace({a: sympy.sympify(values) for a in body.atoms(Access)})
+    return values

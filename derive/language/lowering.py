@@ -24,7 +24,7 @@ from derive.language.masks import dropout
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
 from derive.language.recurrence import is_recurrent, past
-from derive.language.reductions import product, reduction, total, transpose
+from derive.language.reductions import chooser, product, reduction, selection, total, transpose
 from derive.language.scope import (
     Deferred,
     Pending,
@@ -115,16 +115,22 @@ class Lowering:
                 f"{name} is {shown(shape)}",
                 f"give {name} {one}" if shape else f"write {name} without brackets",
             )
+        choices: dict[Index, sympy.Expr] = {}
+        if any(isinstance(s, Access) for s in subscripts):
+            places = [self.scope.fresh(n) for n in shape[: len(subscripts)]]
+            choices = {v: s for v, s in zip(places, subscripts, strict=True) if isinstance(s, Access)}
+            subscripts = tuple(v if v in choices else s for v, s in zip(places, subscripts, strict=True))
         text = self.builder.text(node.span)
         for subscript, extent, around, part in zip(subscripts, shape, ends, node.indices, strict=False):
             # An index alone runs over what an equation defines; only h[t-1] reads h[0], only x[i+u-2] reads a border.
             first, last = (1, extent) if subscript.is_Symbol else around
             self.scope.constraints.append(Constraint(subscript, first, last, text, part.span))
         rest = shape[len(subscripts) :]
-        return Value(rest, lambda indices: element((*subscripts, *indices)), node.span, order)
+        value = Value(rest, lambda indices: element((*subscripts, *indices)), node.span, order)
+        return selection(self, choices, value) if choices else value
 
     def subscript(self, node: syntax.Expr) -> sympy.Expr:
-        """An affine expression in indices, sizes and integers."""
+        """An affine expression in indices, sizes and integers, or an element of the data that chooses a place."""
         help = "an index is a sum of index names, sizes and integers, as in x[i+k-1] or x[2*i]"
         match node:
             case syntax.Number() if node.value.denominator == 1 and not node.decimal:
@@ -133,6 +139,10 @@ class Lowering:
                 return self.scope.bound[node.id]
             case syntax.Name() if node.id in self.builder.sizes:
                 return sympy.Integer(self.builder.size(node.id))
+            case syntax.Name() if node.id in self.builder.tensors or node.id in self.scope.parameters:
+                return chooser(self, self.name(node))
+            case syntax.Element():
+                return chooser(self, self.element(node))
             case syntax.Name():
                 hint = did_you_mean(node.id, {*self.scope.bound, *self.builder.sizes})
                 raise SpecError(
@@ -145,6 +155,9 @@ class Lowering:
                 return -self.subscript(node.operand)
             case syntax.Binary(operator="+" | "-" | "*" as operator):
                 left, right = self.subscript(node.left), self.subscript(node.right)
+                if left.atoms(Access) or right.atoms(Access):
+                    help = "let the data hold the place itself: E[w]"
+                    raise SpecError("a place that the data choose stands alone", node.span, "not in a sum", help)
                 if operator == "*" and index_symbols(left) and index_symbols(right):
                     raise SpecError("an index must be affine", node.span, "a product of two indices", help)
                 return {"+": left + right, "-": left - right, "*": left * right}[operator]

@@ -1,4 +1,4 @@
-"""Sums, means, extrema, matrix products and the transpose."""
+"""Sums, means, extrema, matrix products, the transpose, and places chosen by the data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import sympy
 
 from derive.diagnostics import Span, SpecError
-from derive.expressions import Index, accesses, index_symbols
+from derive.expressions import Access, Equal, Index, accesses, index_symbols
 from derive.language import syntax
 from derive.language.scope import Value, shown
 
 if TYPE_CHECKING:
     from derive.language.lowering import Lowering
+
+#: Data that may stand as an index.
+CHOOSERS = ("input", "target", "constant")
+MOST_PLACES = 2**24
 
 
 def reduction(lowering: Lowering, node: syntax.Reduction) -> Value:
@@ -113,3 +117,27 @@ def transpose(lowering: Lowering, matrix: Value, span: Span) -> Value:
         help = "a vector is its own transpose: write v @ A or A @ v" if len(matrix.shape) == 1 else "write the indices"
         raise SpecError("only a matrix can be transposed", span, f"{text} is {shown(matrix.shape)}", help)
     return Value(matrix.shape[::-1], lambda indices: matrix.element(indices[::-1]), span, matrix.order)
+
+
+def chooser(lowering: Lowering, value: Value) -> Access:
+    """An element of the data as an index, as in ``E[w]``; it holds whole numbers from 1."""
+    element = value.element(()) if not value.shape else None
+    if not isinstance(element, Access) or lowering.builder.tensors[element.tensor].role not in CHOOSERS:
+        text = lowering.builder.text(value.span)
+        label = f"{text} is {shown(value.shape)}" if value.shape else f"{text} is not given with the data"
+        help = "an index is a sum of index names, sizes and integers, or one element of an input, as in E[w] or E[w[t]]"
+        raise SpecError("this cannot be an index", value.span, label, help)
+    return element
+
+
+def selection(lowering: Lowering, choices: dict[Index, sympy.Expr], value: Value) -> Value:
+    """``E[w]`` as the sum over all places v of [w = v] E[v]."""
+    for place in choices:
+        if lowering.scope.ranges[place][1] > MOST_PLACES:
+            help = f"single precision tells whole numbers up to {MOST_PLACES:,} apart"
+            raise SpecError("too many places to choose from", value.span, "", help)
+    picks = sympy.Mul(*(Equal(chooser, place) for place, chooser in choices.items()))
+    order = (*value.order, *(a.tensor for a in choices.values()))
+    return lowering.reduce(
+        "sum", tuple(choices), Value(value.shape, lambda i: picks * value.element(i), value.span, order)
+    )

@@ -13,6 +13,7 @@ from derive.language.masks import check_drawn
 from derive.naming import numbered_groups
 from derive.network import Network, Numbers, Optimizer
 from derive.optimizers import CATALOGUE, DEFAULT_RATE
+from derive.selection import choices
 
 if TYPE_CHECKING:
     from derive.language.build import Builder
@@ -88,6 +89,7 @@ class Settings:
         masks = {name: self.builder.tensors[name] for name in self.builder.masks}
         known = {**wanted, **masks}
         sample: dict[str, Numbers] = {}
+        places = choices(self.builder.equations)
         for assignment in statement.assignments:
             name = assignment.name
             if name.id not in known:
@@ -100,6 +102,7 @@ class Settings:
             sample[name.id] = numbers.array(assignment.values, known[name.id])
             if name.id in masks:
                 check_drawn(assignment.values, self.builder.masks[name.id])
+            checks.check_choices(places, name.id, sample[name.id], assignment.values.span)
         missing = [name for name in wanted if name not in sample]
         if missing:
             raise SpecError(f"this sample does not give {missing[0]}", statement.span, "", f"add: {missing[0]} = …")
