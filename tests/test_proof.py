@@ -17,10 +17,9 @@ import derive.gradient
 import derive.proof
 import derive.tidy
 from derive.diagnostics import SpecError
-from derive.expressions import Access
+from derive.expressions import Access, extent_of
 from derive.functions import Formula
 from derive.gradient import Sweep, sweep
-from derive.expressions import extent_of
 from derive.network import Equation, Network, Scan
 from derive.proof import EXACT, TOLERANCES, Proof, ProofError, prove
 from derive.scalars import Scalars, is_small
