@@ -136,7 +136,7 @@ def text(thing: object) -> str:
 def _(network: Network) -> str:
     arrays, single = len(network.weights), sum(w.size for w in network.weights)
     head = f'<Network "{network.title}": {counted(single, "weight")} in {counted(arrays, "array")}>'
-    roles = [(r, network.of_role(r)) for r in ("input", "target", "weight", "constant")]
+    roles = [(r, network.of_role(r)) for r in ("input", "target", "mask", "weight", "constant")]
     declared = [Row(role, ", ".join(map(str, tensors)), "") for role, tensors in roles if tensors]
     return "\n".join([head, *_columns([*declared, *Board(Text, network).forward()])])
 

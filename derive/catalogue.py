@@ -1,7 +1,8 @@
 """The functions of the language for models in Python: ``from derive.catalogue import relu, softmax, cross_entropy``.
 
 A name here makes the function of that name: applied to SymPy expressions it gives a SymPy expression, which stands for
-the formula in ``derive/language/catalogue.spec``.  ``linear`` and ``dense`` are layers that make weights of their own.
+the formula in ``derive/language/catalogue.spec``.  Beside them stand ``linear`` and ``dense``, layers that make weights
+of their own, and what else the language writes as a function of tensors.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sympy
 from derive.diagnostics import did_you_mean
 from derive.language.arguments import SIGNATURES
 from derive.language.catalogue import catalogue
-from derive.language.names import LAYERS
+from derive.language.names import ARRANGEMENTS, MAKERS
 from derive.quantities import Named, expression
 
 
@@ -23,7 +24,7 @@ class CatalogueFunction:
     def __init__(self, name: str) -> None:
         self.name = self.__name__ = name
         entry = catalogue().get(name)
-        self.formula = entry.text.removeprefix("define ") if entry else SIGNATURES.get(name, f"{name}(x), a layer")
+        self.formula = entry.text.removeprefix("define ") if entry else SIGNATURES.get(name, f"{name}(x)")
         self.__doc__ = "\n\n".join(filter(None, [self.formula, entry.summary, entry.source])) if entry else self.formula
 
     def __call__(self, *arguments: Any, **named: Any) -> sympy.Expr:
@@ -42,4 +43,4 @@ def __getattr__(name: str) -> CatalogueFunction:
 
 
 def __dir__() -> list[str]:
-    return sorted({*catalogue(), *LAYERS, "cases"})
+    return sorted({*catalogue(), *MAKERS, *ARRANGEMENTS, "cases"})

@@ -11,23 +11,25 @@ import sympy
 
 from derive.diagnostics import SpecError, did_you_mean
 from derive.evaluate import Number, Values, array, context, nested, number
+from derive.expressions import Access
 from derive.network import Network, Role, Tensor
 
 
 def given(network: Network, data: Mapping[str, Any], needed: Collection[Role]) -> Values:
-    """Data for one sample in working precision: what is given, and initial weights where none are.
+    """Data for one sample in working precision: what is given, else initial weights, and masks that are 1.
 
     Raises
     ------
     SpecError
         for a name that takes no data, for a tensor of a ``needed`` role without numbers, for a wrong shape.
     """
-    takes = {t.name: t for t in network.tensors.values() if t.role in ("input", "target", "weight")}
+    takes = {t.name: t for t in [*network.data, *network.weights]}
     for name in data:
         if name not in takes:
             help = did_you_mean(name, takes) or f"numbers are given for {', '.join(takes)}"
             raise SpecError(f"'{name}' is not an input, target or weight", help=help)
     values = {n: array(v, takes[n]) for n, v in network.initial.items() if n not in data}
+    values |= {m.name: {_place(e): context.one for e in m.elements()} for m in network.of_role("mask")}
     values |= {name: _array(takes[name], numbers) for name, numbers in data.items()}
     for tensor in takes.values():
         if tensor.role in needed and tensor.name not in values:
@@ -46,12 +48,16 @@ def _array(tensor: Tensor, numbers: Any) -> dict[tuple[int, ...], Number]:
         raise SpecError(f"wrong shape for {tensor.name}", help=help)
     found = {}
     for element in tensor.elements():
-        place = tuple(int(i) for i in element.indices)
+        place = _place(element)
         value = numbers
         for i in place:
             value = value[i - 1]
         found[place] = _number(tensor, value)
     return found
+
+
+def _place(element: Access) -> tuple[int, ...]:
+    return tuple(int(i) for i in element.indices)
 
 
 def _shape(tensor: Tensor, numbers: Any) -> tuple[int, ...]:

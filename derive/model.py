@@ -87,6 +87,11 @@ class Model:
             self.init({quantity: init})
         return quantity
 
+    def mask(self, name: str, probability: Any, *shape: int) -> Quantity:
+        """Data that the trainer draws: 0 with this probability; in predictions and here it is 1."""
+        self.statement(f"mask {checked(name)}{_brackets(shape)} = {numbers(probability)}")
+        return self._quantity("mask", name)
+
     def constant(self, name: str, values: Any, *shape: int) -> Quantity:
         """Numbers that are used and never updated; the shape is that of the values, or one number fills ``shape``."""
         text = numbers(values)
@@ -149,22 +154,25 @@ class Model:
     # reductions
 
     @staticmethod
-    def sum(body: Any, *over: Index) -> sympy.Expr:
-        """The sum over indices, or over all elements where none are named."""
+    def sum(body: Any, *over: Index | tuple[Index, int]) -> sympy.Expr:
+        """The sum over indices, or over all elements where none are named.
+
+        An index runs over what its shapes tell; ``(u, 2)`` in its place runs from 1 to 2.
+        """
         return total("sum", body, over)
 
     @staticmethod
-    def mean(body: Any, *over: Index) -> sympy.Expr:
+    def mean(body: Any, *over: Index | tuple[Index, int]) -> sympy.Expr:
         """The mean, like :meth:`sum`."""
         return total("mean", body, over)
 
     @staticmethod
-    def max(body: Any, *over: Index) -> sympy.Expr:
+    def max(body: Any, *over: Index | tuple[Index, int]) -> sympy.Expr:
         """The largest value, like :meth:`sum`; of two expressions ``sympy.Max`` gives the larger."""
         return total("max", body, over)
 
     @staticmethod
-    def min(body: Any, *over: Index) -> sympy.Expr:
+    def min(body: Any, *over: Index | tuple[Index, int]) -> sympy.Expr:
         """The smallest value, like :meth:`max`."""
         return total("min", body, over)
 

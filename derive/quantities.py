@@ -69,12 +69,15 @@ class MatrixProduct(Products, sympy.Expr):
 
 
 class Reduction(Products, sympy.Expr):
-    """A sum, a mean or an extremum over indices, or over all elements where none are named."""
+    """A sum, a mean or an extremum over indices, or over all elements where none are named.
+
+    ``over`` holds the indices, those with a size of their own as pairs: ``(u, 2)`` runs from 1 to 2.
+    """
 
     is_real = True
     is_commutative = True
 
-    def __new__(cls, kind: str | Str, body: Any, *over: Index) -> Reduction:
+    def __new__(cls, kind: str | Str, body: Any, *over: sympy.Basic) -> Reduction:
         name = kind if isinstance(kind, Str) else Str(kind)
         reduction: Reduction = sympy.Expr.__new__(cls, name, expression(body), *over)
         return reduction
@@ -88,20 +91,24 @@ class Reduction(Products, sympy.Expr):
         return self.args[1]
 
     @property
-    def over(self) -> tuple[Index, ...]:
+    def over(self) -> tuple[sympy.Basic, ...]:
         return tuple(self.args[2:])
 
     @property
+    def indices(self) -> tuple[Index, ...]:
+        return tuple(o if isinstance(o, sympy.Symbol) else o.args[0] for o in self.over)
+
+    @property
     def free_symbols(self) -> set[sympy.Symbol]:
-        return set(self.body.free_symbols) - set(self.over)
+        return set(self.body.free_symbols) - set(self.indices)
 
     def _sympystr(self, printer: StrPrinter) -> str:
-        indices = ", ".join(map(str, self.over))
+        indices = ", ".join(str(o) if isinstance(o, sympy.Symbol) else "{} in {}".format(*o.args) for o in self.over)
         return f"{self.kind}({indices}{': ' if indices else ''}{printer._print(self.body)})"
 
     def _latex(self, printer: LatexPrinter) -> str:
         sign = {"sum": "\\sum", "max": "\\max", "min": "\\min"}.get(self.kind, f"\\mathrm{{{self.kind}}}")
-        indices = f"_{{{','.join(map(printer._print, self.over))}}}" if self.over else ""
+        indices = f"_{{{','.join(map(printer._print, self.indices))}}}" if self.over else ""
         body = printer._print(self.body)
         return f"{sign}{indices} " + (f"\\left({body}\\right)" if self.body.is_Add or not self.over else body)
 
@@ -139,10 +146,14 @@ def indices(names: str) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def total(kind: str, body: Any, over: Iterable[Index]) -> sympy.Expr:
-    """A reduction with its indices checked to be symbols."""
-    over = tuple(over)
-    for symbol in over:
-        if not isinstance(symbol, sympy.Symbol):
-            raise SpecError(f"'{symbol}' is not an index", help="make indices by: i, j = derive.indices('i j')")
-    return Reduction(kind, body, *over)
+def total(kind: str, body: Any, over: Iterable[Any]) -> sympy.Expr:
+    """A reduction with its indices checked to be symbols, or pairs of a symbol and a size."""
+    places = []
+    for place in over:
+        symbol, *size = place if isinstance(place, tuple | sympy.Tuple) else (place,)
+        sized = not size or (len(size) == 1 and isinstance(size[0], int | sympy.Integer))
+        if not isinstance(symbol, sympy.Symbol) or not sized:
+            help = "make indices by: i, j = derive.indices('i j'); (i, 3) runs from 1 to 3"
+            raise SpecError(f"'{place}' is not an index", help=help)
+        places.append(sympy.Tuple(symbol, *size) if size else symbol)
+    return Reduction(kind, body, *places)

@@ -3,9 +3,9 @@
 A network put together in Python becomes the text of a specification, which is then read like any other: so every check
 and every error message is the language's own, and a network from Python equals the one from the text.
 
-SymPy keeps no order of terms and factors.  They are spelled as a lecturer would: in a sum, what was declared first
-stands first, targets stand last, and a positive term before negative ones; in a product, numbers stand before
-constants, weights, values, inputs and brackets.
+SymPy keeps no order of terms and factors.  They are spelled as a lecturer would: in a sum, what compares with a target
+stands first, then what was declared first; a target alone and numbers stand last, and a positive term before negative
+ones.  In a product, numbers stand before constants, weights, values, inputs and brackets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from derive.quantities import MatrixProduct, Named, Quantity, Reduction
 
 ADD, MUL, POW, ATOM = range(4)  # precedence, loosest first
 TOGETHER = 30  # terms or factors in a row; longer ones are bracketed in groups, since the language limits depth
-ROLES = ("constant", "weight", "target", "value", "input")
+ROLES = ("constant", "weight", "target", "value", "mask", "input")
 
 Written = tuple[str, int]
 
@@ -82,8 +82,10 @@ class Speller:
             left, right = e.args
             return f"{self.bracketed(left, MUL)} @ {self.bracketed(right, POW)}", MUL
         if isinstance(e, Reduction):
-            over = f"{', '.join(self.name(i) for i in e.over)}: " if e.over else ""
+            over = f"{', '.join(map(self.bound, e.over))}: " if e.over else ""
             return f"{e.kind}({over}{self(e.body)})", ATOM
+        if isinstance(e, sympy.Sum):
+            return self.write(from_one(e))
         if isinstance(e, Named):
             return f"{checked(str(e.args[0].name))} = {self(e.args[1])}", ATOM
         if isinstance(e, sympy.Piecewise):
@@ -100,6 +102,10 @@ class Speller:
         if isinstance(symbol, sympy.Dummy):
             raise SpecError(f"'{symbol}' is a Dummy, which has no name of its own", help="use a Symbol")
         return checked(symbol.name)
+
+    def bound(self, place: sympy.Basic) -> str:
+        """An index of a reduction, with its size where it has one."""
+        return self.name(place) if isinstance(place, sympy.Symbol) else f"{self.name(place.args[0])} in {place.args[1]}"
 
     def bracketed(self, e: sympy.Basic, level: int) -> str:
         text, own = self.write(e)
@@ -132,10 +138,12 @@ class Speller:
         return sign.join(parts)
 
     def term_key(self, term: sympy.Expr) -> tuple[Any, ...]:
-        """Where a term stands in a sum: by the first thing declared in it; indices and numbers come last."""
+        """Where a term stands in a sum: what compares with a target, then by the first thing declared in it."""
         found = {a.tensor for a in term.atoms(Access)} | {s.name for s in term.atoms(sympy.Symbol)}
-        place = min((self.places[name] for name in found if name in self.places), default=2 * len(self.places))
-        return (bool(term.is_number), place, *sort_key(term))
+        declared = [name for name in found if name in self.places]
+        compares = len({self.roles[name] == "target" for name in declared}) == 2
+        place = min((self.places[name] for name in declared), default=2 * len(self.places))
+        return (not declared and bool(term.is_number), not compares, place, *sort_key(term))
 
     # products
 
@@ -199,6 +207,13 @@ def _is_negative(term: sympy.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
 
 
+def from_one(e: sympy.Sum) -> sympy.Expr:
+    """SymPy's sum with all limits from 1, as a reduction."""
+    if any(len(limits) != 3 or limits[1] != 1 or not limits[2].is_Integer for limits in e.limits):
+        raise SpecError(f"'{sympy.sstr(e)[:60]}' does not run from 1 to a number", help="indices count from 1")
+    return Reduction("sum", e.function, *(sympy.Tuple(limits[0], limits[2]) for limits in e.limits))
+
+
 def piecewise(e: sympy.Piecewise) -> sympy.Expr:
     """Branches as :class:`Cases`; a condition u > 0 has its kink on the other branch, u ≥ 0 on this one."""
     *branches, (last, condition) = e.args
@@ -255,9 +270,6 @@ def refuse(e: sympy.Basic) -> SpecError:
     """The error for what the language has no words for."""
     kind = type(e).__name__
     message = f"'{sympy.sstr(e)[:60]}' has no meaning in a network"
-    if isinstance(e, sympy.Sum):
-        help = "write it with the model, as in m.sum(W[i, j] * x[j], j); ranges come from the shapes"
-        return SpecError(message, help=help)
     if isinstance(e, sympy.Derivative | sympy.Integral | sympy.Subs | sympy.Limit):
         return SpecError(message, help=f"{kind} is not carried out: write .doit() behind it")
     if isinstance(e, sympy.Function):

@@ -243,6 +243,12 @@ def test_forward_and_gradient_at_the_sample_are_the_worked_numbers(two: derive.D
     assert gradient["W1"].tolist() == two.gradients["W1"].value.tolist()
 
 
+def test_masks_are_one_unless_they_are_given() -> None:
+    d = derive.derive(derive.parse("input x\ntarget t\nweight w\nmask m = 0.5\ny = w * x * m\nloss L = (y - t)^2"))
+    assert d.forward(x=3, w=2)["y"] == 6
+    assert d.gradient(x=3, w=2, t=0, m=2) == {"w": 144}
+
+
 def test_targets_may_be_left_out_of_a_forward_pass(two: derive.Derivation) -> None:
     values = two.forward(i=[2, 3])
     assert "prediction" in values

@@ -104,7 +104,7 @@ target t[4]
 weight K[3], s
 init K = [0.5, 1/3, -1], s = 0.25
 y[i] = max(sum(k: K[k] * x[i+k-1]), s)
-loss L = max(K) - min(k: K[k]^2) + mean(abs(y - t))
+loss L = mean(abs(y - t)) + max(K) - min(k: K[k]^2)
 sample x = [1, 2, 3, 4, 5, 6], t = [1.0, 1.0, 1.0, 1.0]
 sample x = [0, 0, 1, 0, 0, 1], t = [1, 0, 0, 1]
 optimizer momentum(a = 0.1, mu = 0.8)
@@ -151,8 +151,32 @@ r = (y - q) @ A
 loss L = huber(y = q, t = y, delta = 2) + sum(r^2)
 """
 
-ROOT = "examples/"
+
+def windows() -> Model:
+    m = Model()
+    x, goal, K = m.input("x", 8), m.target("goal", 4), m.weight("K", 8, 8)
+    u = m.index("u")
+    h = m.equation("h", sympy.tanh(c.transpose(K) @ x))
+    d = m.equation("d", c.dropout(h, 0.5))
+    p = m.equation("p", [i], m.max(d[2 * i + u - 2], (u, 2)))
+    mask = m.mask("keep", Fraction(1, 4), 4)
+    m.loss("L", sympy.Sum((p[i] - goal[i]) ** 2, (i, 1, 4)) + m.sum(mask * p))
+    return m
+
+
+WINDOWS = """
+input x[8]
+target goal[4]
+weight K[8, 8]
+h = tanh(transpose(K) @ x)
+d = dropout(h, 0.5)
+p[i] = max(u in 2: d[2*i+u-2])
+mask keep[4] = 1/4
+loss L = sum(i in 4: (p[i] - goal[i])^2) + sum(keep * p)
+"""
+
 PAIRS = {
+    "windows": (windows, WINDOWS),
     "two_two_one": (two_two_one, None),
     "iris": (iris, None),
     "swish": (swish, SWISH),
@@ -211,7 +235,7 @@ def test_elements_print_and_typeset() -> None:
 def test_the_catalogue_in_python() -> None:
     from derive.language.catalogue import catalogue
 
-    assert {*catalogue(), "linear", "dense", "cases"} == set(dir(c))
+    assert {*catalogue(), "linear", "dense", "dropout", "transpose", "cases"} == set(dir(c))
     assert repr(derive.catalogue.sigmoid) == "<sigmoid(z) = 1 / (1 + exp(-z))>"
     assert "Logistic function" in str(c.sigmoid.__doc__)
     with pytest.raises(AttributeError, match="did you mean 'sigmoid'"):
@@ -459,7 +483,8 @@ LOSSES = {
     sympy.Function("f")(x): "unknown function 'f'",
     sympy.Integral(x, x): "has no meaning in a network\nhelp: Integral is not carried out: write .doit() behind it",
     sympy.Derivative(x**2, x): "has no meaning in a network\nhelp: Derivative is not carried out",
-    sympy.Sum(x, (i, 1, 3)): "has no meaning in a network\nhelp: write it with the model",
+    sympy.Sum(x * i, (i, 0, 3)): "does not run from 1 to a number",
+    sympy.Sum(x * i, (i, 1, y)): "does not run from 1 to a number",
     sympy.Piecewise((x, x > 0)): "has no value where none of its conditions holds",
     sympy.Piecewise((x, sympy.Eq(x, 1)), (0, True)): "cannot be a condition",
     sympy.Dummy("x"): "is a Dummy",
@@ -508,6 +533,7 @@ MISTAKES = {
     "slice": (model(lambda m: m.loss(w[1:2])), "there are no slices"),
     "product of indices": (model(lambda m: m.loss(m.sum(w[i * j], i, j))), "an index must be affine"),
     "no index": (model(lambda m: m.sum(w, 2)), "'2' is not an index"),
+    "no size": (model(lambda m: m.sum(w, (i, 1.5))), "'(i, 1.5)' is not an index"),
     "shape": (model(lambda m: m.weight("v", 2.5)), "is not a shape"),
     "empty": (model(lambda m: m.init(w=[])), "a list of numbers is empty"),
     "not a number": (model(lambda m: m.init(w=float("nan"))), "'nan' is not a rational or a decimal number"),
