@@ -22,6 +22,11 @@ class Row:
     remark: str = ""
     number: int | None = None
 
+    @property
+    def inline(self) -> str:
+        """The row as a formula inside a sentence."""
+        return f"${self.left} {self.relation} {self.right}$"
+
 
 @dataclass(frozen=True)
 class Paragraph:

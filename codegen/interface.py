@@ -42,9 +42,8 @@ def tables(network: Network, solvers: list[Update]) -> list[str]:
         **({"CHOICES": (places, "data that are whole numbers from 1 to the number of places")} if places else {}),
         "SCORED": (scored_pairs(network), "targets and the outputs that predict them"),
         "SOLVERS": ({s.name: s.settings for s in solvers}, "with their settings"),
-        "SETTINGS": (tuple(dict.fromkeys(name for s in solvers for name in s.settings)), ""),
+        "STATES": ({s.name: s.states for s in solvers}, "vectors that a solver keeps beside the weights"),
         "PARAMETERS": ((*PARAMETERS, *extra_settings(solvers)), "of the class Trainer"),
-        "STATES": (max(len(s.states) for s in solvers), "vectors that a solver keeps beside the weights"),
     }
     lines = []
     for name, (value, comment) in tables.items():
@@ -60,8 +59,8 @@ def _numbers(value: Numbers) -> object:
 
 
 def extra_settings(solvers: list[Update]) -> list[str]:
-    """Settings of solvers that scikit-learn has no name for."""
-    return sorted({name for s in solvers for name in s.settings} - set(PARAMETERS))
+    """Settings of solvers, in the order of the solvers, that not every network's trainer has."""
+    return [name for name in dict.fromkeys(n for s in solvers for n in s.settings) if name not in PARAMETERS]
 
 
 def classifier_kind(network: Network) -> str:
@@ -110,10 +109,3 @@ def class_words(network: Network, classifier: str) -> str:
     if classifier == "binary":
         return "one output for 2 classes"
     return f"{network.of_role('target')[0].size} outputs" if classifier else ""
-
-
-def defaults(network: Network, solvers: list[Update]) -> dict[str, str]:
-    """Default values of the trainer's parameters that come from the specification."""
-    chosen = next(s for s in solvers if s.name == network.optimizer.name)
-    values = {name: value for s in [*solvers, chosen] for name, value in s.defaults.items()}
-    return {"solver": literal(chosen.name), **{name: repr(value) for name, value in values.items()}}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy
 
-from codegen.notation import GREEK_LETTERS, Notation, name_of
+from codegen.notation import GREEK_LETTERS, Notation
 from codegen.writer import POW, Writer
 from derive.derivation import Derivation
 from derive.expressions import Access
@@ -39,7 +39,7 @@ class Latex(Writer):
         return self.notation.latex(access, indices)
 
     def symbol(self, name: str) -> str:
-        return "\\cdots" if name == "⋯" else name_of(name, is_array=False).latex()
+        return "\\cdots" if name == "⋯" else self.notation.symbol(name).latex()
 
     def constant(self, value: sympy.Expr) -> str:
         return str(sympy.latex(value))
@@ -52,6 +52,8 @@ class Latex(Writer):
         for factor in factors:
             if not text:
                 text = factor
+            elif factor.startswith("\\underbrace"):
+                text += f" {factor}"
             elif _touching_numbers(text, factor) or "\\partial" in text + factor:
                 text += f" \\cdot {factor}"
             else:
@@ -73,6 +75,8 @@ class Latex(Writer):
             return f"e^{{{arguments[0]}}}"
         if name == "Abs":
             return f"\\left|{arguments[0]}\\right|"
+        if name == "floor":
+            return f"\\left\\lfloor{arguments[0]}\\right\\rfloor"
         word = _OPERATORS.get(name) or f"\\mathrm{{{_WORDS.get(name, name)}}}".replace("_", "\\_")
         below = ",\\,".join(f"{name} = {value}" for name, value in (settings or {}).items())
         word += (f"_{{{below}}}" if below else "") + (f"^{{{exponent}}}" if exponent else "")
@@ -116,7 +120,7 @@ class Text(Writer):
         return self.notation.text(access)
 
     def symbol(self, name: str) -> str:
-        return GREEK_LETTERS.get(name, name)
+        return name if name == "⋯" else self.notation.symbol(name).text
 
     def constant(self, value: sympy.Expr) -> str:
         return str(value)
@@ -202,12 +206,17 @@ class Formulas:
     def __init__(self, derivation: Derivation) -> None:
         network, sweep = derivation.network, derivation.sweep
         notation, equations = Notation(network, sweep), equations_of(network, sweep)
-        self.scalars = derivation.scalars
+        self.scalars, self.optimizer = derivation.scalars, network.optimizer
         self.writers: tuple[Writer, Writer] = (Code(notation, equations), Latex(notation, equations))
 
     def of_weight(self, weight: Access) -> dict[str, str]:
         """∂loss/∂weight in named quantities."""
         code, latex = (w.line(self.scalars.gradient(weight)) for w in self.writers)
+        return {"formula": code, "latex": latex}
+
+    def of_rate(self) -> dict[str, str]:
+        """The learning rate of update k; only where there is a schedule."""
+        code, latex = (w.line(self.optimizer.schedule) for w in self.writers)
         return {"formula": code, "latex": latex}
 
     def of_equations(self, equations: Iterable[Equation]) -> dict[str, str]:

@@ -9,10 +9,12 @@ from codegen.equation_graph import equation_figure
 from codegen.figure import Figure
 from codegen.graphs import figure_of, graph_of
 from codegen.latex import Latex, equations_of
+from codegen.layout import Shown, relation, show
 from codegen.matrices import MatrixWriter
-from codegen.notation import Notation
+from codegen.notation import Notation, name_of
 from codegen.numbering import equation_numbers
 from derive.derivation import Derivation
+from derive.evaluate import number
 from derive.expressions import Access
 from derive.network import Equation
 from derive.scalars import adjoint
@@ -60,26 +62,42 @@ class Lecture:
         """The mark of a new value and the relation after it: a star before it, or an arrow."""
         return (f"{{}}^{{*}}{symbol}", "=") if self.notation.numbered else (symbol, "\\leftarrow")
 
-    def update_rows(self, weight: Access | None, gradient: sympy.Expr) -> list[Row]:
-        """The optimizer's equations for one weight with its derivative put in."""
+    def letters(self, weight: Access | None) -> dict[sympy.Symbol, str]:
+        """What the quantities of the optimizer's equations are called for one weight, or for any."""
         optimizer = self.network.optimizer
         letter = self.writer.access(weight) if weight is not None else "w"
-        names: dict[sympy.Expr, str] = {optimizer.weight: letter}
-        for state in optimizer.states:
-            names[state] = str(state) if weight is None else f"{state}_{{{letter}}}"
+        found = {symbol: self.notation.symbol(symbol.name).latex(*([letter] if weight is not None else []))
+                 for symbol in (optimizer.gradient, *(s for s, _ in optimizer.updates))}  # fmt: skip
+        return {**found, optimizer.weight: letter}
+
+    def update_rows(self, weight: Access | None, gradient: sympy.Expr) -> list[Row]:
+        """The optimizer's equations for one weight with its derivative put in, or named first if it occurs often."""
+        optimizer = self.network.optimizer
+        names = self.letters(weight)
         rows = []
-        fresh: dict[sympy.Expr, str] = {}
+        if weight is not None and optimizer.repeats_gradient:
+            rows.append(Row(names[optimizer.gradient], self.writer.line(gradient)))
+            gradient = optimizer.gradient
         for symbol, body in optimizer.updates:
-            self.writer.numbers = {**names, **fresh}
-            right = self.writer.line(
-                body.xreplace({optimizer.gradient: gradient}), tuple(map(str, (optimizer.weight,)))
-            )
+            self.writer.numbers = dict(names)
+            right = self.writer.line(body.xreplace({optimizer.gradient: gradient}), optimizer.order(symbol))
             self.writer.numbers = {}
             left, arrow = self.new(names[symbol])
             rows.append(Row(left, right, relation=arrow))
             if self.notation.numbered:
-                fresh[symbol] = left
+                names[symbol] = left
         return rows
+
+    def setting(self, symbol: sympy.Symbol, update: int = 1) -> Row:
+        """``a = 0.05``, or ``a_2 = 0.05`` where the learning rate is another one in every update."""
+        optimizer = self.network.optimizer
+        shown = self.number_shown(optimizer.rate_at(update) if symbol == optimizer.rate else optimizer.settings[symbol])
+        index = [str(update)] if symbol.name in self.notation.changing else []
+        return Row(name_of(symbol.name, is_array=False).latex(*index), shown.text, relation(shown))
+
+    def number_shown(self, value: sympy.Expr) -> Shown:
+        """A number of the specification as it stands there, or one worked out from such."""
+        return Shown(self.writer.setting(value), True) if value.is_Rational else show(number(value))
 
     def derivative(self, by: str) -> str:
         """∂loss/∂…, the lower side already typeset."""

@@ -53,6 +53,9 @@ class Name:
 def name_of(name: str, is_array: bool) -> Name:
     """The typeset form of an identifier."""
     stem, *rest = name.split("_")
+    if rest[-1:] == ["hat"]:
+        inner = name_of(name.removesuffix("_hat"), is_array)
+        return Name(f"\\hat{{{inner.base}}}", inner.upper, inner.lower, f"{inner.text}_hat")
     match = re.fullmatch(r"([A-Za-z]+)(\d+)", stem)
     letters, digits = match.groups() if match else (stem, "")
     if not re.fullmatch(r"[A-Za-z]+", letters):  # digits inside, as in a1b2: one word
@@ -74,6 +77,7 @@ class Notation:
         self.tensors = {**network.tensors, **sweep.tensors}
         self.names = {t.name: name_of(t.name, bool(t.shape)) for t in network.tensors.values() if not t.anonymous}
         self.deltas = self._delta_names(sweep)
+        self.changing = {str(network.optimizer.rate)} if network.optimizer.schedule is not None else set()
         self.elements = element_names(network.weights, network.notation) if self.numbered else {}
         order = [t.name for t in network.weights]
         for eq in network.flat_equations:
@@ -103,6 +107,13 @@ class Notation:
                 )
                 found[d] = Name("\\delta", upper, "", f"δ_{name.text}")
         return found
+
+    def symbol(self, name: str) -> Name:
+        """The name of a setting, or of what an optimizer computes; a learning rate that changes bears a k below."""
+        found = name_of(name, is_array=False)
+        if name not in self.changing:
+            return found
+        return Name(found.base, found.upper, ",".join(filter(None, [found.lower, "k"])), f"{found.text}_k")
 
     # elements
 

@@ -23,8 +23,8 @@ from derive.expressions import Access, Cases, Equal, accesses
 from derive.functions import Formula
 from derive.gradient import Sweep, adjoint_name
 from derive.interface import Gradient, Gradients, Steps
+from derive.language.optimizers import catalogue
 from derive.network import Equation, Network, Optimizer, Scan, Tensor, flatten
-from derive.optimizers import CATALOGUE
 from derive.scalars import adjoint
 
 MAX_ROWS = 24  # gradients listed one below the other
@@ -229,8 +229,8 @@ def _(scan: Scan) -> str:
 @latex.register
 def _(optimizer: Optimizer) -> str:
     writer = Board(Latex, _network([])).writer
-    first = (str(optimizer.weight),)
-    return aligned(Row(writer.symbol(str(s)), writer.line(body, first), "\\leftarrow") for s, body in optimizer.updates)
+    rows = [(writer.symbol(str(s)), writer.line(body, optimizer.order(s))) for s, body in optimizer.updates]
+    return aligned(Row(left, right, "\\leftarrow") for left, right in rows)
 
 
 def aligned(rows: Iterable[Row]) -> str:
@@ -265,7 +265,7 @@ def _unspoken(name: str) -> Name:
 
 
 def _network(tensors: list[Tensor]) -> Network:
-    return Network("", {t.name: t for t in tensors}, (), "", CATALOGUE["sgd"]("a"), ())
+    return Network("", {t.name: t for t in tensors}, (), "", catalogue()["sgd"], ())
 
 
 # SymPy ----------------------------------------------------------------------------------------------------------

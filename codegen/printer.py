@@ -46,7 +46,12 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     primitives.Expm1: "expm1",
     primitives.XLogY: "xlogy",
 }
-NATIVE = frozenset({"abs", "math.sqrt", "xlogy"})
+NATIVE = frozenset({"abs", "xlogy"})
+
+
+def is_native(name: str) -> bool:
+    """Whether Numba knows a function, or the module has it without :mod:`codegen.vectormath`."""
+    return name in NATIVE or name.startswith("math.")
 
 
 class UnknownNode(Exception):
@@ -173,13 +178,73 @@ class Printer:
             return f"one if {left} == {right} else zero", CHOICE
         if isinstance(e, sympy.sign):
             self._used.numbers |= {"zero", "one"}
-            name = self._temporary(self.text(e.args[0]))
+            text = self.text(e.args[0])
+            name = text if isinstance(e.args[0], sympy.Symbol) else self._temporary(text)
             return f"one if {name} > zero else -one if {name} < zero else {name}", CHOICE
         name = FUNCTIONS.get(type(e), "")
         if not name:
             raise UnknownNode(e)
         self._used.functions.add(name)
         return f"{name}({', '.join(self.text(a) for a in e.args)})", ATOM
+
+
+SHORT = 8  # characters of a fraction that is written in decimals
+
+
+class DoublePrinter(Printer):
+    """Prints formulas that are worked out once an update, in double precision: plain numbers, functions of ``math``."""
+
+    def _number(self, e: sympy.Expr) -> tuple[str, int]:
+        if not e.is_real:
+            raise UnknownNode(e)
+        if e.is_negative:
+            return f"-{self._number(-e)[0]}", UNARY
+        if e == sympy.pi:
+            self._used.functions.add("math.pi")
+            return "math.pi", ATOM
+        return (str(int(e)) if e.is_Integer and e < 2**53 else repr(float(e.evalf(25)))), ATOM
+
+    def _product(self, e: sympy.Expr) -> tuple[str, int]:
+        number, rest = e.as_coeff_Mul()
+        if number.is_Rational and number.q != 1 and number.q < 2**53 and len(repr(float(number))) > SHORT:
+            return f"{self.text(number.p * rest, PRODUCT)} / {number.q}", PRODUCT
+        return super()._product(e)
+
+    def _sum(self, e: sympy.Expr) -> str:
+        """A common factor of all terms stands before a bracket: (k - 1) / 10 is exact where k / 10 - 0.1 is not."""
+        content, inside = e.primitive()
+        return super()._sum(e) if content == 1 else self._shared(content, inside)
+
+    def _shared(self, content: sympy.Rational, inside: sympy.Expr) -> str:
+        text = f"({super()._sum(inside)})"
+        text = text if content.p == 1 else f"{content.p} * {text}"
+        return text if content.q == 1 else f"{text} / {content.q}"
+
+    def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> tuple[str, int]:
+        if exponent.is_number and exponent.is_negative:
+            return self._product(sympy.Mul(1, sympy.Pow(base, exponent), evaluate=False))
+        if exponent == sympy.Rational(1, 2):
+            return self._call("math.sqrt", base)
+        left, right = self.text(base, ATOM), self.text(exponent, ATOM)
+        return (f"{left} ** {right}" if ")" in left + right else f"{left}**{right}"), UNARY
+
+    def _function(self, e: sympy.Expr) -> tuple[str, int]:
+        if isinstance(e, Cases):
+            condition, positive, otherwise = (self.text(a, SUM) for a in e.args)
+            return f"{positive} if {condition} > 0 else {otherwise}", CHOICE
+        if isinstance(e, sympy.sign):
+            argument = self.text(e.args[0], SUM)
+            return f"({argument} > 0) - ({argument} < 0)", SUM
+        if isinstance(e, sympy.Abs):
+            return f"abs({self.text(e.args[0])})", ATOM
+        name = "floor" if isinstance(e, sympy.floor) else FUNCTIONS.get(type(e), "")
+        if not name:
+            raise UnknownNode(e)
+        return self._call(f"math.{name}", *e.args)
+
+    def _call(self, name: str, *arguments: sympy.Expr) -> tuple[str, int]:
+        self._used.functions.add(name)
+        return f"{name}({', '.join(self.text(a) for a in arguments)})", ATOM
 
 
 def repeated(expression: sympy.Expr) -> list[sympy.Expr]:

@@ -38,7 +38,7 @@ def render(derivation: Derivation, spec_name: str) -> str:
     samples = [_values(network, values) for values in (numbers.samples if numbers else _given(network))]
     report = {
         "generator": f"{MARKER} from {spec_name}",
-        "network": _network(network),
+        "network": _network(network, Formulas(derivation)),
         "loss": {
             "name": network.loss,
             "value": _number(numbers.loss) if numbers else None,
@@ -52,7 +52,7 @@ def render(derivation: Derivation, spec_name: str) -> str:
     return _layout(report) + "\n"
 
 
-def _network(network: Network) -> dict[str, Json]:
+def _network(network: Network, formulas: Formulas) -> dict[str, Json]:
     optimizer = network.optimizer
     return {
         "title": network.title,
@@ -68,6 +68,7 @@ def _network(network: Network) -> dict[str, Json]:
         "optimizer": {
             "name": optimizer.name,
             "settings": {str(symbol): float(value) for symbol, value in optimizer.settings.items()},
+            **({"schedule": formulas.of_rate()} if optimizer.schedule is not None else {}),
         },
     }
 

@@ -15,33 +15,32 @@ from derive.steps import ElementDerivation
 from derive.tidy import RULES
 
 MAX_WAYS = 12  # derivations with a picture of the ways they follow
+SHOWN = (1, 2, 3, 10, 100)  # updates whose learning rate is stated
 ONE_PAGE = 16  # updates that stand in one block on one page
 
 
 def update_rule(lecture: Lecture) -> Section:
     optimizer = lecture.network.optimizer
     section = Section("The update rule")
-    rate = lecture.writer.symbol(str(optimizer.rate))
     section.say(
         f"Training looks for weights that make ${lecture.loss}$ small. Where $\\partial {lecture.loss} / \\partial w$ "
         f"is positive, a smaller $w$ makes ${lecture.loss}$ smaller; where it is negative, a larger $w$ does. So every "
         "weight takes a small step against its derivative:"
     )
-    derivative = lecture.derivative("w")
     if optimizer.is_plain_descent:
-        new, arrow = lecture.new("w")
-        right = (
-            f"\\underbrace{{w}}_{{\\text{{old weight}}}} - \\underbrace{{{rate}}}_{{\\text{{learning rate}}}} "
-            f"\\underbrace{{{derivative}}}_{{\\text{{derivative of }} {lecture.loss}}}"
-        )
-        section.display(Row(f"\\underbrace{{{new}}}_{{\\text{{new weight}}}}", right, relation=arrow))
+        section.display(annotated(lecture))
     else:
-        section.display(*lecture.update_rows(None, sympy.Symbol("g", real=True)))
-        section.say(f"with $g = {derivative}$ and states that start at zero.")
-    settings = ", ".join(
-        f"${lecture.writer.symbol(str(s))} = {lecture.writer.setting(v)}$" for s, v in optimizer.settings.items()
-    )
-    section.say(f"Here {settings}. All updates use the old weights on their right-hand sides.")
+        section.display(*lecture.update_rows(None, optimizer.gradient))
+        section.say(f"with {'; '.join(quantities(lecture))}.")
+    constant = [lecture.setting(s).inline for s in optimizer.settings if s != optimizer.rate or not optimizer.schedule]
+    if optimizer.schedule is not None:
+        letter, formula = lecture.writer.symbol(optimizer.rate.name), lecture.writer.line(optimizer.schedule)
+        section.say("The learning rate is another one in every update, number $k = 1, 2, \\dots$:")
+        section.display(Row(letter, formula))
+        first = ", ".join(lecture.setting(optimizer.rate, k).inline for k in SHOWN)
+        section.say(f"so {first} and so on.")
+    here = f"Here {', '.join(constant)}. " if constant else ""
+    section.say(f"{here}All updates use the old weights on their right-hand sides.")
     if is_linear(lecture):
         section.say(
             f"None of these derivatives depends on a weight: ${lecture.loss}$ is linear in the weights, its slopes are "
@@ -51,6 +50,46 @@ def update_rule(lecture: Lecture) -> Section:
         word = "sum" if lecture.network.batch == "sum" else "mean"
         section.say(f"With several samples, the derivative is the {word} of the samples' derivatives.")
     return section
+
+
+def annotated(lecture: Lecture) -> Row:
+    """The rule of gradient descent with a word under each of its quantities."""
+    optimizer = lecture.network.optimizer
+    words = {
+        optimizer.weight: _under("w", "old weight"),
+        optimizer.rate: _under(lecture.writer.symbol(optimizer.rate.name), "learning rate"),
+        optimizer.gradient: _under(lecture.derivative("w"), "derivative of ", lecture.loss),
+    }
+    ((symbol, body),) = optimizer.updates
+    lecture.writer.numbers = words
+    right = lecture.writer.line(body, optimizer.order(symbol))
+    lecture.writer.numbers = {}
+    new, arrow = lecture.new("w")
+    return Row(_under(new, "new weight"), right, relation=arrow)
+
+
+def _under(formula: str, words: str, symbol: str = "") -> str:
+    return f"\\underbrace{{{formula}}}_{{\\text{{{words}}}{' ' * bool(symbol)}{symbol}}}"
+
+
+def quantities(lecture: Lecture) -> list[str]:
+    """What the letters in the optimizer's equations mean, settings apart."""
+    optimizer = lecture.network.optimizer
+    found = [f"$g = {lecture.derivative('w')}$"]
+    if any(body.has(optimizer.count) for _, body in optimizer.updates):
+        found.append("$k = 1, 2, \\dots$ the number of the update")
+    zero = [s for s in optimizer.states if optimizer.starts.get(s, sympy.Integer(0)) == 0]
+    for state in optimizer.states:
+        if state not in zero:
+            start = lecture.writer.line(optimizer.starts[state])
+            letter = lecture.writer.symbol(state.name)
+            found.append(f"${letter}$, kept from update to update, which starts at ${start}$")
+    if zero:
+        letters = [f"${lecture.writer.symbol(s.name)}$" for s in zero]
+        several = len(letters) > 1
+        listed = " and ".join(filter(None, [", ".join(letters[:-1]), letters[-1]]))
+        found.append(f"{listed}, kept from update to update, which start{'' if several else 's'} at zero")
+    return found
 
 
 def is_linear(lecture: Lecture) -> bool:
@@ -161,9 +200,14 @@ def short(lecture: Lecture, expression: sympy.Expr) -> str:
 
 def all_updates(lecture: Lecture) -> Section:
     section = Section("All updates")
+    weights = list(reversed([e for w in lecture.network.weights for e in w.elements()]))
+    optimizer = lecture.network.optimizer
     rows = []
-    for weight in reversed([e for w in lecture.network.weights for e in w.elements()]):
-        rows += lecture.update_rows(weight, lecture.scalars.gradient(weight))
+    for weight in weights:
+        written = lecture.update_rows(weight, lecture.scalars.gradient(weight))
+        rows += written[:1] if optimizer.repeats_gradient else written
+    if optimizer.repeats_gradient:
+        section.say("The derivatives that the equations of the update rule take for $g$, one for each weight:")
     section.display(*rows, together=len(rows) <= ONE_PAGE)
     return section
 

@@ -70,30 +70,40 @@ def _equations(derivation: Derivation, writer: Text) -> Table:
 
 
 def _updates(derivation: Derivation, writer: Text) -> Table:
-    """The update of every weight of a small network, of every weight array of a large one."""
+    """The update of every weight of a small network, of every weight array of a large one.
+
+    Where the optimizer's equations take the gradient more than once they follow the gradients, once for all weights.
+    """
     network = derivation.network
     table = Table.grid(padding=(0, 1))
     weights = [e for w in network.weights for e in w.elements()] if derivation.lines else []
-    if 0 < len(weights) <= MAX_WEIGHTS:
-        for weight in weights:
-            _add_update(table, network, writer, weight, writer.factor(derivation.scalars.gradient(weight)))
+    gradients = [(weight, writer.factor(derivation.scalars.gradient(weight))) for weight in weights]
+    if not 0 < len(weights) <= MAX_WEIGHTS:
+        gradients = []
+        for eq in flatten(derivation.sweep.equations):
+            name = eq.lhs.tensor.removeprefix("∂")
+            if name in derivation.sweep.weights:
+                gradient = writer.equation(eq)
+                gradient = f"({gradient})" if eq.body.is_Add and not eq.reduce else gradient
+                gradients.append((Access(name, *eq.lhs.indices), gradient))
+    if not network.optimizer.repeats_gradient:
+        for weight, gradient in gradients:
+            _add_update(table, network, writer, writer.access(weight), gradient)
         return table
-    for eq in flatten(derivation.sweep.equations):
-        name = eq.lhs.tensor.removeprefix("∂")
-        if name in derivation.sweep.weights:
-            gradient = writer.equation(eq)
-            gradient = f"({gradient})" if eq.body.is_Add and not eq.reduce else gradient
-            _add_update(table, network, writer, Access(name, *eq.lhs.indices), gradient)
+    for weight, gradient in gradients:
+        left = f"∂{network.loss}/∂{writer.access(weight)}"
+        table.add_row(Styled(""), Styled(left, style="cyan"), Styled("="), Styled(gradient))
+    _add_update(table, network, writer, "w", "g")
     return table
 
 
-def _add_update(table: Table, network: Network, writer: Text, weight: Access, gradient: str) -> None:
+def _add_update(table: Table, network: Network, writer: Text, letter: str, gradient: str) -> None:
+    """The optimizer's equations for one weight; ``gradient`` is a factor."""
     optimizer = network.optimizer
-    letter = writer.access(weight)
-    writer.numbers = {optimizer.weight: letter, optimizer.gradient: gradient, **{s: f"{s}" for s in optimizer.states}}
     for symbol, body in optimizer.updates:
-        new = letter if symbol == optimizer.weight else str(symbol)
+        writer.numbers = {optimizer.weight: letter, optimizer.gradient: gradient}
+        right = writer.line(body, optimizer.order(symbol))
+        writer.numbers = {}
+        new = letter if symbol == optimizer.weight else writer.symbol(symbol.name)
         mark = f"*{new}" if network.notation == "numbered" else f"new {new}"
-        right = writer.line(body, (str(optimizer.weight),))
         table.add_row(Styled(""), Styled(mark, style="yellow"), Styled("="), Styled(right))
-    writer.numbers = {}

@@ -14,7 +14,6 @@ from codegen.identifiers import Identifiers
 from codegen.interface import (
     class_words,
     classifier_kind,
-    defaults,
     extra_settings,
     scored_pairs,
     signatures,
@@ -24,8 +23,9 @@ from codegen.kernels import Kernel, kernel
 from codegen.kinds import Kind
 from codegen.literals import literal, prose, wrapped
 from codegen.numbering import PlainText, equation_numbers
+from codegen.optimizer import schedule as schedule_of
 from codegen.optimizer import updates
-from codegen.printer import NATIVE, number_lines
+from codegen.printer import Used, is_native, number_lines
 from codegen.program import program_of
 from codegen.resources import environment
 from codegen.schedule import TOTAL, Schedule, schedule
@@ -77,9 +77,11 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     names = _names(plan)
     kernels = {part: kernel(getattr(plan, part), plan, names) for part in ("forward", "losses", "backward")}
     solvers = updates(network.optimizer)
-    used = [k.used for k in kernels.values()]
-    functions = sorted(set().union(*(u.functions for u in used), *(s.used.functions for s in solvers)))
-    emitted = [f for f in functions if f not in NATIVE]
+    rate_used = Used()
+    rate = schedule_of(network.optimizer, rate_used)
+    used = [*(k.used for k in kernels.values()), *(s.used for s in solvers), rate_used]
+    functions = sorted(set().union(*(u.functions for u in used)))
+    emitted = [f for f in functions if not is_native(f)]
     if "xlogy" in functions:
         emitted = sorted({*emitted, "log"})
     layout = _Layout(network, plan, names)
@@ -100,6 +102,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "size": layout.size,
         "mean": network.batch == "mean",
         "solvers": solvers,
+        "rate": rate,
         "extra": extra_settings(solvers),
         "xlogy": "xlogy" in functions,
         "vectormath": vectormath.source(emitted, imports=False).strip("\n"),
@@ -109,7 +112,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "has_targets": has_targets,
         "several_outputs": len(network.outputs) > 1,
         "scored": bool(scored_pairs(network)),
-        "defaults": defaults(network, solvers),
+        "solver": literal(network.optimizer.name),
         "signatures": signatures(network, classifier),
         "arguments": {
             "fit": f"{'X' if has_inputs else 'None'}, {'y' if has_targets else 'None'}",
@@ -229,7 +232,7 @@ def _data_lines(network: Network) -> list[str]:
 def _imports(emitted: list[str], functions: Iterable[str]) -> list[str]:
     lines = [line for line in vectormath.import_lines(emitted) if line]
     standard = {"import sys", *(line for line in lines if line.split()[1] in ("functools", "math"))}
-    standard |= {"import math"} if "math.sqrt" in functions else set()
+    standard |= {"import math"} if any(f.startswith("math.") for f in functions) else set()
     numba = {"njit"}
     other = []
     for line in lines:

@@ -55,8 +55,6 @@ class Worked:
         writer = self.lecture.writer
         shown = {a: show(at(values, a)) for a in accesses(expression)}
         writer.numbers = {a: s.text for a, s in shown.items()}
-        settings = self.lecture.network.optimizer.settings
-        writer.numbers |= {s: writer.setting(v) for s, v in settings.items() if expression.has(s)}
         try:
             return writer.line(expression, order), all(s.exact for s in shown.values())
         finally:
@@ -207,32 +205,37 @@ class Worked:
         lecture = self.lecture
         optimizer = lecture.network.optimizer
         section = Section("The numbers: updates")
-        rate = show_setting(lecture, optimizer.rate)
-        section.say(f"With the learning rate ${rate}$ and the old weights on every right-hand side:")
+        rate = lecture.setting(optimizer.rate)
+        section.say(f"With the learning rate {rate.inline} and the old weights on every right-hand side:")
         section.display(*(r for weight in reversed(self.weights()) for r in self.update_rows(weight)))
         return section
 
     def update_rows(self, weight: Access) -> list[Row]:
-        """The optimizer's equations for one weight with the old numbers put in, states at zero."""
+        """The optimizer's equations for one weight with the old numbers put in, states at their start."""
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
-        letter = lecture.writer.access(weight)
-        settings = {s: lecture.writer.setting(v) for s, v in optimizer.settings.items()}
-        known = {
-            optimizer.weight: show(at(self.numbers.weights, weight)),
-            optimizer.gradient: show(at(self.numbers.gradient, weight)),
-            **dict.fromkeys(optimizer.states, Shown("0", True)),
-        }
+        names = lecture.letters(weight)
+        settings = {**optimizer.settings, optimizer.count: sympy.Integer(1)}
+        known = {s: lecture.number_shown(value) for s, value in settings.items()}
+        for state in optimizer.states:
+            known[state] = lecture.number_shown(optimizer.starts.get(state, sympy.Integer(0)).xreplace(settings))
+        known[optimizer.weight] = show(at(self.numbers.weights, weight))
+        known[optimizer.gradient] = show(at(self.numbers.gradient, weight))
         rows = []
+        if optimizer.repeats_gradient:
+            gradient = known[optimizer.gradient]
+            rows.append(Row(names[optimizer.gradient], gradient.text, relation(gradient)))
         for symbol, body in optimizer.updates:
-            lecture.writer.numbers = {**settings, **{s: shown.text for s, shown in known.items()}}
-            text = lecture.writer.line(body, (str(optimizer.weight),))
+            lecture.writer.numbers = {s: shown.text for s, shown in known.items()}
+            text = lecture.writer.line(body, optimizer.order(symbol))
             lecture.writer.numbers = {}
-            left, arrow = lecture.new(letter if symbol == optimizer.weight else f"{symbol}_{{{letter}}}")
+            left, arrow = lecture.new(names[symbol])
             result = self.updated(weight, symbol)
             exact = all(shown.exact for s, shown in known.items() if body.has(s))
-            rows.append(
-                Row(left, f"{text} {relation(result) if exact else APPROXIMATELY} {result.text}", relation=arrow)
-            )
+            if text == result.text:
+                rows.append(Row(left, text, relation=arrow))
+            else:
+                sign = relation(result) if exact else APPROXIMATELY
+                rows.append(Row(left, f"{text} {sign} {result.text}", relation=arrow))
             known[symbol] = result
         return rows
 
@@ -246,12 +249,11 @@ class Worked:
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
         if not optimizer.is_plain_descent or len(self.numbers.samples) > 1:
             return []
-        rate = optimizer.settings[optimizer.rate]
-        blocks = [self.matrix_update(w, rate) for w in reversed(lecture.network.weights)]
+        blocks = [self.matrix_update(w) for w in reversed(lecture.network.weights)]
         if not any(blocks):
             return []
         section = Section("The numbers: updates as matrices")
-        stated = [Row(lecture.writer.symbol(str(optimizer.rate)), lecture.writer.setting(rate), remark="learning rate")]
+        stated = [replace(lecture.setting(optimizer.rate), remark="learning rate")]
         for name in lecture.sweep.deltas:
             if not lecture.network.tensors[name].shape:
                 delta = adjoint(Access(name))
@@ -266,9 +268,10 @@ class Worked:
                 section.display(*rows, together=True)
         return [section]
 
-    def matrix_update(self, weight: Tensor, rate: sympy.Rational) -> list[Row]:
+    def matrix_update(self, weight: Tensor) -> list[Row]:
         """Old minus rate times gradient, the product carried out, the result; none for large arrays."""
-        lecture = self.lecture
+        lecture, optimizer = self.lecture, self.lecture.network.optimizer
+        rate, written = optimizer.settings[optimizer.rate], lecture.setting(optimizer.rate).right
         found = lecture.sweep.adjoints[weight.name]
         layout = grid(weight, found.indices, lecture.notation.numbered)
         if layout is None:
@@ -283,7 +286,7 @@ class Worked:
         old = matrix(lambda e: at(self.numbers.weights, e))
         left = bmatrix([[lecture.new(lecture.writer.access(e))[0] for e in r] for r in layout.rows])
         product = factored(layout, found.closed, lecture.scalars, self.write)
-        parts = [f"{old} - {lecture.writer.setting(rate)} \\cdot {product}"] if product else []
+        parts = [f"{old} - {written} \\cdot {product}"] if product else []
         parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
         elements = [e for r in layout.rows for e in r]
         sign = relation(*(show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
@@ -341,9 +344,3 @@ class Worked:
             Row(lecture.loss, now.text, relation(now), "after"),
         )
         return section
-
-
-def show_setting(lecture: Lecture, symbol: sympy.Symbol) -> str:
-    return (
-        f"{lecture.writer.symbol(str(symbol))} = {lecture.writer.setting(lecture.network.optimizer.settings[symbol])}"
-    )

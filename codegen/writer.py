@@ -23,6 +23,7 @@ from derive.selection import selected
 from derive.steps import Line, Partial, Product, Total
 
 ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
+PLACES = 5  # decimals of a hyperparameter; smaller ones are written with a power of ten
 LETTERS = ["i", "j", "k", "l", "m", "n", "p", "q", "r", "s", "u", "v"]
 _ROLES = {"constant": 2.0, "adjoint": 3.0, "target": 4.5, "mask": 4.7, "weight": 4.0, "value": 5.0, "input": 6.0}
 
@@ -76,9 +77,14 @@ class Writer(ABC):
         return self._bracketed(self._write(expression), MUL)
 
     def setting(self, value: sympy.Rational) -> str:
-        """A learning rate or another hyperparameter: in decimals wherever they end."""
-        terminating = not set(sympy.factorint(value.q)) - {2, 5}
-        return decimal(value) if terminating else self.line(value)
+        """A learning rate or another hyperparameter: in decimals wherever they end, small ones as powers of ten."""
+        if set(sympy.factorint(value.q)) - {2, 5}:
+            return self.line(value)
+        exponent = -places(value)
+        if exponent >= -PLACES:
+            return decimal(value)
+        power = self.power(("10", ATOM), str(exponent))
+        return power if value.p == 1 else self.product([str(value * 10**-exponent), power])
 
     # lines
 
@@ -271,7 +277,10 @@ class Writer(ABC):
     def factor_key(self, factor: sympy.Expr) -> tuple[Any, ...]:
         """Where a factor stands in a product."""
         if self.order:
-            places = [self.order.index(a.tensor) for a in accesses(factor) if a.tensor in self.order]
+            named = [a.tensor for a in accesses(factor)] or [
+                s.name for s in factor.free_symbols - index_symbols(factor)
+            ]
+            places = [self.order.index(name) for name in named if name in self.order]
             if places:
                 return (0, max(places), self._indices_key(factor))
         return (1, self._role(factor), self._indices_key(factor))
@@ -430,9 +439,14 @@ class Writer(ABC):
     def partial(self, partial: Partial) -> str: ...
 
 
+def places(r: sympy.Rational) -> int:
+    """How many decimals a terminating fraction has."""
+    return int(max(sympy.multiplicity(2, r.q), sympy.multiplicity(5, r.q)))
+
+
 def decimal(r: sympy.Rational) -> str:
     """A terminating fraction in decimals, all digits."""
-    digits = max(sympy.multiplicity(2, r.q), sympy.multiplicity(5, r.q))
+    digits = places(r)
     scaled = abs(r) * 10**digits
     text = str(int(scaled)).rjust(digits + 1, "0")
     return ("-" if r < 0 else "") + text[: len(text) - digits] + ("." + text[len(text) - digits :] if digits else "")

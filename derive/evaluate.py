@@ -45,6 +45,7 @@ _FUNCTIONS: dict[type, Callable[[Number], Number]] = {
     sympy.tanh: context.tanh,
     sympy.erf: context.erf,
     sympy.sign: sign,
+    sympy.floor: context.floor,
     sympy.Abs: lambda z: z * sign(z),
 }
 

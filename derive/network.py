@@ -157,20 +157,27 @@ class Fact:
 
 @dataclass(frozen=True)
 class Optimizer(output.Typeset):
-    """Update equations for one weight *w* with gradient *g* and state, in the order in which they are carried out.
+    """Update equations for one weight *w* with gradient *g*, in the order in which they are carried out.
 
-    ``updates`` pairs a symbol (a state or *w* itself) with its new value; a state that stands on the right of a later
-    equation is the new one.  ``settings`` are the hyperparameters with their values; ``rate`` is the learning
-    rate's symbol among them.
+    ``updates`` pairs a symbol with its new value; what stands on the right of a later equation is the new one.
+    ``states`` are those symbols that an update finds as the one before it left them; before the first they are what
+    ``starts`` says, a formula of the settings, or zero.  All other symbols on the left hold within one update.
+    ``count`` is the number of the update, from 1.  ``settings`` are the hyperparameters with their values, ``rate``
+    the learning rate among them; with a ``schedule``, a formula of ``count``, its value is that of the first update.
+    ``orders`` keeps for each symbol the order in which the user wrote its new value, for the notes.
     """
 
     name: str
     weight: sympy.Symbol
     gradient: sympy.Symbol
+    count: sympy.Symbol
     states: tuple[sympy.Symbol, ...]
-    settings: Mapping[sympy.Symbol, sympy.Rational]
+    settings: Mapping[sympy.Symbol, sympy.Expr]
     rate: sympy.Symbol
     updates: tuple[tuple[sympy.Symbol, sympy.Expr], ...]
+    starts: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
+    orders: Mapping[sympy.Symbol, tuple[str, ...]] = field(default_factory=dict)
+    schedule: sympy.Expr | None = None
 
     def __repr__(self) -> str:
         updates = "; ".join(f"{symbol} ← {body}" for symbol, body in self.updates)
@@ -181,6 +188,21 @@ class Optimizer(output.Typeset):
     def is_plain_descent(self) -> bool:
         """Whether the one update is w ← w − rate · g, so that arrays of weights are updated as matrices."""
         return self.updates == ((self.weight, self.weight - self.rate * self.gradient),)
+
+    @property
+    def repeats_gradient(self) -> bool:
+        """Whether the gradient occurs more than once, so that it is better named than written out."""
+        return sum(int(body.count(self.gradient)) for _, body in self.updates) > 1
+
+    def order(self, symbol: sympy.Symbol) -> tuple[str, ...]:
+        """The order of what stands on the right of a symbol's equation."""
+        return self.orders.get(symbol, (self.weight.name,))
+
+    def rate_at(self, update: int) -> sympy.Expr:
+        """The learning rate of an update, the first being number 1."""
+        if self.schedule is None:
+            return self.settings[self.rate]
+        return self.schedule.xreplace({self.count: sympy.Integer(update)})
 
 
 @dataclass(frozen=True)

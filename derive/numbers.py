@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.evaluate import Number, Values, array, context, forward, number, run
+from derive.evaluate import Compiled, Number, Values, array, compile_scalar, context, forward, number, run
 from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name
 from derive.network import Network
@@ -22,7 +22,7 @@ class WorkedNumbers:
     """Numbers in working precision.
 
     ``samples`` holds per sample all values and derivatives, ``after`` the same values after one update; ``gradient``
-    is the batch's, ``updated`` the new weights, ``states`` the optimizer's states after the step.
+    is the batch's, ``updated`` the new weights, ``states`` what else the optimizer's equations define.
     """
 
     samples: tuple[Values, ...]
@@ -76,33 +76,29 @@ def _backward(network: Network, sweep: Sweep, values: Values) -> Values:
 
 
 def step(network: Network, weights: Values, gradient: Values) -> tuple[Values, dict[str, Values]]:
-    """One update of every weight by the network's optimizer, states starting at zero."""
+    """The first update of every weight by the network's optimizer.
+
+    Returns the new weights and, by name, whatever else the optimizer's equations define, for every weight.
+    """
     optimizer = network.optimizer
-    settings = {s: number(v) for s, v in optimizer.settings.items()}
-    updated: Values = {}
-    states: dict[str, Values] = {str(s): {} for s in optimizer.states}
+    settings: Values = {str(s): {(): number(value)} for s, value in optimizer.settings.items()}
+    settings[str(optimizer.count)] = {(): context.one}
+    starts = {str(s): _compiled(optimizer.starts.get(s, sympy.Integer(0)))({}, settings) for s in optimizer.states}
+    lines = [(str(symbol), _compiled(body)) for symbol, body in optimizer.updates]
+    results: dict[str, Values] = {symbol: {name: {} for name in weights} for symbol, _ in lines}
     for name, old in weights.items():
-        updated[name] = {}
-        for array_of_state in states.values():
-            array_of_state[name] = {}
         for point, value in old.items():
-            env = {optimizer.weight: value, optimizer.gradient: gradient[name][point], **settings}
-            env |= dict.fromkeys(optimizer.states, context.zero)
-            for symbol, body in optimizer.updates:
-                env[symbol] = evaluate(body, env)
-            updated[name][point] = env[optimizer.weight]
-            for symbol in optimizer.states:
-                states[str(symbol)][name][point] = env[symbol]
-    return updated, states
+            known = {str(optimizer.weight): value, str(optimizer.gradient): gradient[name][point], **starts}
+            values: Values = {**settings, **{s: {(): v} for s, v in known.items()}}
+            for symbol, body in lines:
+                values[symbol] = {(): body({}, values)}
+                results[symbol][name][point] = values[symbol][()]
+    return results.pop(str(optimizer.weight)), results
 
 
-def evaluate(body: sympy.Expr, env: Mapping[sympy.Symbol, Number]) -> Number:
-    """A scalar formula over symbols, in working precision."""
-    from derive.evaluate import compile_scalar
-
-    accesses = {s: Access(f"symbol {s}") for s in body.free_symbols}
-    values: Values = {a.tensor: {(): env[s]} for s, a in accesses.items()}
-    return compile_scalar(body.xreplace(accesses))({}, values)
+def _compiled(formula: sympy.Expr) -> Compiled:
+    """A formula of symbols as a function of values by the symbols' names."""
+    return compile_scalar(formula.xreplace({s: Access(s.name) for s in formula.free_symbols}))
 
 
 def at(values: Values, element: Access) -> Number:

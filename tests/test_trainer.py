@@ -239,7 +239,7 @@ def test_steps_equal_those_by_hand(make, solver):
 def test_sum_over_the_batch_and_the_solver_of_the_specification(make):
     module = make("maximum")
     trainer = module.Trainer(max_iter=1, batch_size=5, dtype="float64", learning_rate_init=0.001)
-    assert (trainer.solver, trainer.momentum) == ("momentum", 0.9)
+    assert (trainer.solver, module.SOLVERS["momentum"]) == ("momentum", {"learning_rate_init": 0.1, "momentum": 0.9})
     _, X, y = data_for(module, 5)
     w = {k: v.copy() for k, v in module.unpacked(module.initial(0, np.float64)).items()}
     g = grad(maximum)(w, X, y)
@@ -257,7 +257,7 @@ def test_weights_start_where_the_specification_says(make):
     assert start["W2"].tolist() == [[0.2, 0.01]]
     assert module.loss(start, [[2, 3]], [1]) == pytest.approx(0.306466, abs=1e-6)
     trainer = module.Trainer(max_iter=1, dtype="float64").fit([[2, 3]], [1])
-    assert trainer.learning_rate_init == 0.05
+    assert module.SOLVERS["sgd"] == {"learning_rate_init": 0.05}
     assert trainer.loss_ == module.loss(start, [[2, 3]], [1])
 
 

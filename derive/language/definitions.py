@@ -54,7 +54,7 @@ def compile_function(builder: Builder, name: syntax.Name, definition: syntax.Def
     _check_parameters(definition)
     builder.opening.append(definition)
     try:
-        placewise = _is_elementwise(definition.body, builder)
+        placewise = is_elementwise(definition.body, builder)
         elementwise = None
         if placewise and not _reads_tensors(definition, builder):
             symbols = tuple(sympy.Symbol(p.id, real=True) for p in definition.parameters)
@@ -84,18 +84,18 @@ def _identity(argument: sympy.Expr) -> sympy.Expr:
     return argument
 
 
-def _is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
+def is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
     """Whether a body applies to scalars: no reduction, no layer, no index, only functions of the same kind."""
     match node:
         case syntax.Number() | syntax.Name():
             return True
         case syntax.Negate():
-            return _is_elementwise(node.operand, builder)
+            return is_elementwise(node.operand, builder)
         case syntax.Binary():
-            return node.operator != "@" and all(_is_elementwise(e, builder) for e in (node.left, node.right))
+            return node.operator != "@" and all(is_elementwise(e, builder) for e in (node.left, node.right))
         case syntax.Call():
             name = node.function.id
-            if not all(_is_elementwise(a, builder) for a in (*node.arguments, *(k.value for k in node.keywords))):
+            if not all(is_elementwise(a, builder) for a in (*node.arguments, *(k.value for k in node.keywords))):
                 return False
             if name in COMBINING:
                 return len(node.arguments) > 1

@@ -27,6 +27,7 @@ STATEMENTS = {
     "notation": "notation numbered",
     "rate": "rate a = 0.05",
     "optimizer": "optimizer momentum(a = 0.1, mu = 0.9)",
+    "update": "update w = w - a * g",
     "batch": "batch sum",
     "init": "init W1 = [[0.34, 0.13], [0.05, 0.07]], b1 = 0",
     "sample": "sample x = [2, 3], t = 1",

@@ -86,7 +86,12 @@ def reshape(numbers: list[sympy.Rational], shape: tuple[int, ...]) -> Numbers:
 
 def decimals(statements: Iterable[syntax.Statement]) -> frozenset[sympy.Rational]:
     """The numbers that formulas have with a decimal point: notes print them as they stand."""
-    kinds = (syntax.Equation, syntax.Loss, syntax.Define)
-    formulas = tuple(s for s in statements if isinstance(s, kinds))
-    literals = (node for node in syntax.walk(formulas) if isinstance(node, syntax.Number))
+    formulas: list[syntax.Node] = []
+    for s in statements:
+        match s:
+            case syntax.Equation() | syntax.Loss() | syntax.Define() | syntax.Update():
+                formulas.append(s)
+            case syntax.Rate() if any(isinstance(node, syntax.Name) for node in syntax.walk(s.value)):
+                formulas.append(s.value)
+    literals = (node for node in syntax.walk(tuple(formulas)) if isinstance(node, syntax.Number))
     return frozenset(rational(number) for number in literals if number.decimal)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import sympy
 
 from derive.diagnostics import Span, SpecError, did_you_mean
-from derive.language import checks, numbers, syntax
+from derive.language import checks, numbers, optimizers, syntax
+from derive.language.formulas import Formulas
 from derive.language.masks import check_drawn
 from derive.naming import numbered_groups
 from derive.network import Network, Numbers, Optimizer
-from derive.optimizers import CATALOGUE, DEFAULT_RATE
 from derive.selection import choices
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Settings:
         self.batch: Literal["mean", "sum"] = "mean"
         self.rate: syntax.Rate | None = None
         self.chosen: syntax.Optimizer | None = None
+        self.lines: list[syntax.Optimizer | syntax.Update] = []
         self.samples: list[dict[str, Numbers]] = []
         self.initial: dict[str, Numbers] = {}
         self.constants: dict[str, Numbers] = {}
@@ -54,15 +55,14 @@ class Settings:
             case syntax.Batch():
                 self.batch = self.word("batch", statement.reduction, ("mean", "sum"))  # type: ignore[assignment]
             case syntax.Rate():
-                if statement.value.value <= 0:
-                    raise SpecError(
-                        "a learning rate is positive", statement.value.span, "", "for example: rate a = 0.05"
-                    )
                 if statement.name.id in self.builder.spans:
                     self.builder.refuse_second(statement.name)
                 self.rate = statement
             case syntax.Optimizer():
                 self.chosen = statement
+                self.lines.append(statement)
+            case syntax.Update():
+                self.lines.append(statement)
             case syntax.Init():
                 self.inits += statement.assignments
             case syntax.Sample():
@@ -112,18 +112,51 @@ class Settings:
 
     def optimizer(self) -> Optimizer:
         """The chosen optimizer with its numbers; gradient descent where none is chosen."""
-        name = self.chosen.name if self.chosen else None
-        if name is not None and name.id not in CATALOGUE:
-            hint = did_you_mean(name.id, CATALOGUE) or f"the optimizers are {', '.join(CATALOGUE)}"
-            raise SpecError(f"unknown optimizer '{name.id}'", name.span, "", hint)
-        letter = self.rate.name.id if self.rate else next(n for n in RATE_NAMES if n not in self.builder.tensors)
-        made = CATALOGUE[name.id if name else "sgd"](letter)
+        own = next(iter(optimizers.definitions(self.lines)), None)
+        if own is not None and own.updates:
+            made = optimizers.compile_optimizer(self.builder, own, self.rate.name if self.rate else None)
+        else:
+            made = self.from_catalogue(self.chosen.name if self.chosen else None)
         for setting in map(str, made.settings):
-            if setting in self.builder.tensors:
+            if setting in self.builder.tensors and not (self.rate and setting == self.rate.name.id):
                 help = f"write another name here, or leave {made.name} out"
                 raise SpecError(f"'{setting}' is a setting of {made.name} too", self.builder.spans[setting], "", help)
-        given = {made.rate: numbers.rational(self.rate.value) if self.rate else DEFAULT_RATE}
-        return replace(made, settings={**made.settings, **given, **self.hyperparameters(made)})
+        settings = {made.rate: sympy.Integer(0), **made.settings, **self.hyperparameters(made)}
+        if self.rate is None:
+            return replace(made, settings=settings)
+        schedule, first = self.schedule()
+        return replace(made, settings={**settings, made.rate: first}, schedule=schedule)
+
+    def from_catalogue(self, name: syntax.Name | None) -> Optimizer:
+        """An optimizer of the catalogue, its learning rate called as the ``rate`` line says, else by a free letter."""
+        known = optimizers.catalogue()
+        if name is not None and name.id not in known:
+            own = "one of your own has update lines below it"
+            hint = did_you_mean(name.id, known) or f"the optimizers are {', '.join(known)};\n{own}"
+            raise SpecError(f"unknown optimizer '{name.id}'", name.span, "", hint)
+        made = known[name.id if name else "sgd"]
+        taken = {s.name for s, _ in made.updates} | {s.name for s in made.settings if s != made.rate} | {"g", "k"}
+        if self.rate and self.rate.name.id in taken:
+            letter = self.rate.name
+            message = f"'{letter.id}' stands in the updates of {made.name}"
+            raise SpecError(message, letter.span, "", "write another letter")
+        free = (n for n in RATE_NAMES if n not in self.builder.tensors and n not in taken)
+        return optimizers.with_rate(made, self.rate.name.id if self.rate else next(free))
+
+    def schedule(self) -> tuple[sympy.Expr | None, sympy.Expr]:
+        """The formula of the learning rate where it changes, and its value in the first update."""
+        assert self.rate is not None
+        node, k = self.rate.value, optimizers.COUNT
+        formulas = Formulas(self.builder, "a learning rate", {"k": k}, optimizers.schedules())
+        formula, _ = formulas.lower(formulas.with_first(node, "k"))
+        first = formula.xreplace({k: sympy.Integer(1)})
+        if not (first.is_real and first.is_finite):
+            help = "k counts the updates from 1"
+            raise SpecError("the learning rate has no real value at k = 1", node.span, "", help)
+        if first <= 0:
+            label = "" if formula == first else f"it is {float(first):g} at k = 1, the first update"
+            raise SpecError("a learning rate is positive", node.span, label, "for example: rate a = 0.05")
+        return (None if formula == first else formula), first
 
     def hyperparameters(self, optimizer: Optimizer) -> dict[sympy.Symbol, sympy.Rational]:
         """The numbers in the brackets behind the optimizer's name."""

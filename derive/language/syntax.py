@@ -219,10 +219,10 @@ class Notation(Node):
 
 @dataclass(frozen=True)
 class Rate(Node):
-    """``rate a = 0.05``: the learning rate's symbol and value."""
+    """``rate a = 0.05``: the learning rate's symbol and its value, a number or a formula of the update's number k."""
 
     name: Name
-    value: Number
+    value: Expr
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,14 @@ class Optimizer(Node):
 
     name: Name
     settings: tuple[tuple[Name, Number], ...]
+
+
+@dataclass(frozen=True)
+class Update(Node):
+    """``update v = mu * v - a * g``, a line of the optimizer above it, or ``update v[0] = 1``, where a state starts."""
+
+    target: Declared
+    body: Expr
 
 
 @dataclass(frozen=True)
@@ -266,6 +274,7 @@ Statement = (
     | Notation
     | Rate
     | Optimizer
+    | Update
     | Init
     | Sample
     | Batch

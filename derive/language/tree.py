@@ -66,11 +66,14 @@ class TreeBuilder(Transformer[Token, s.Specification]):
     def notation(self, span: Span, _word: Token, style: s.Name) -> s.Notation:
         return s.Notation(span, style)
 
-    def rate(self, span: Span, _word: Token, name: s.Name, _equal: Token, value: s.Number) -> s.Rate:
+    def rate(self, span: Span, _word: Token, name: s.Name, _equal: Token, value: s.Expr) -> s.Rate:
         return s.Rate(span, name, value)
 
     def optimizer(self, span: Span, _word: Token, name: s.Name, *settings: Any) -> s.Optimizer:
         return s.Optimizer(span, name, tuple(setting[::2] for setting in settings[1:-1:2]))
+
+    def update(self, span: Span, _word: Token, target: s.Declared, _equal: Token, body: s.Expr) -> s.Update:
+        return s.Update(span, target, body)
 
     def batch(self, span: Span, _word: Token, reduction: s.Name) -> s.Batch:
         return s.Batch(span, reduction)
