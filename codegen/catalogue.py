@@ -26,6 +26,7 @@ from derive.gradient import Sweep, sweep
 from derive.language.arguments import signature
 from derive.language.build import load
 from derive.language.catalogue import Entry, catalogue
+from derive.language.numbers import rational
 from derive.language.syntax import Call, walk
 from derive.network import Equation, Network, flatten
 from derive.scalars import adjoint
@@ -43,8 +44,11 @@ _HEAD = """# The catalogue
 Every function below is one line of [`catalogue.spec`](../derive/language/catalogue.spec); its derivative is derived
 from that line as it would be from a `define` of yours. A bracket $[z > 0]$ is 1 where the condition holds and 0
 elsewhere. Where a function has a kink, the slope that is taken there is stated. Numbers that a parameter has by default
-stand in the call: `leaky_relu(z)`, `leaky_relu(z, 0.2)` and `leaky_relu(z, alpha = 0.2)` are all understood. Plots show
-the function as a solid and its derivative as a dashed line.
+stand in the call: `leaky_relu(z)`, `leaky_relu(z, 0.2)` and `leaky_relu(z, alpha = 0.2)` are all understood; a `weight`
+there is learned, from that number on. Plots show the function as a solid and its derivative as a dashed line. Of a
+function that makes a vector $h$, the derivative is given for a loss with $g = \\partial L/\\partial h$.
+
+The largest of several dense layers, `h[8] = maxout(x, 3)`, is a layer: see [the language](language.md).
 """
 
 
@@ -102,8 +106,12 @@ def _of_one_number(entry: Entry, call: str, network: Network) -> Card:
         return Card(entry, call, writer.line(z), (("", writer.line(z.diff(z))),), "")
     function: Any = type(body)
     found = _slopes(writer, str(function.parameters[0]), kinks_of(function))
-    derivative = ("", writer.line(derivative_of(function, 0)))
-    return Card(entry, call, writer.line(function.body), (derivative,), found, function)
+    operands = [p for p in function.parameters if p not in function.defaults]
+    derivatives = [("", writer.line(derivative_of(function, 0)))]
+    for n, learned in enumerate(operands[1:], 1):
+        left = f"\\frac{{\\partial}}{{\\partial {writer.line(learned)}}}"
+        derivatives.append((left, writer.line(derivative_of(function, n))))
+    return Card(entry, call, writer.line(function.body), tuple(derivatives), found, function)
 
 
 def _of_a_vector(entry: Entry, call: str, plain: list[str]) -> Card:
@@ -214,8 +222,9 @@ def files() -> dict[Path, str]:
 
 def _picture(card: Card) -> str:
     function = card.function
-    variable = next(p for p in function.parameters if p not in function.defaults)
-    curve, slope = (written_out(e).xreplace(function.defaults) for e in (function.body, derivative_of(function, 0)))
+    variable, *_ = function.parameters
+    given = {sympy.Symbol(p.id, real=True): rational(p.default) for p in card.entry.definition.parameters if p.default}
+    curve, slope = (written_out(e).xreplace(given) for e in (function.body, derivative_of(function, 0)))
     return plot(card.entry.name, curve, slope, variable, [float(k.place) for k in kinks_of(function)])
 
 

@@ -61,12 +61,15 @@ def function_rows(writer: Writer, function: Any) -> list[Row]:
 
 
 def kinks_of(function: Any) -> list[Kink]:
-    """The kinks of a function of one number, the other parameters being what they are by default."""
-    operands = [p for p in function.parameters if p not in function.defaults]
-    if len(operands) > 1:
-        return []
-    found = kinks(written_out(function.body).xreplace(function.defaults), operands[0])
-    slopes = (written_out(derivative_of(function, 0)).subs(operands[0], kink.place) for kink in found)
+    """The kinks of a function in its first argument, the other parameters being what they are by default.
+
+    Those without a default are any number, so only what does not depend on it is a kink.
+    """
+    first, *others = (p for p in function.parameters if p not in function.defaults)
+    body = written_out(function.body).xreplace(function.defaults)
+    found, again = (kinks(body.xreplace(dict.fromkeys(others, sympy.Rational(k, 7))), first) for k in (2, 3))
+    found = [kink for kink in found if any(kink.place == other.place for other in again)]
+    slopes = (written_out(derivative_of(function, 0)).subs(first, kink.place) for kink in found)
     return [Kink(k.place, s if not s.atoms(Cases) else k.slope) for k, s in zip(found, slopes, strict=True)]
 
 

@@ -63,6 +63,7 @@ ACTIVATIONS: dict[str, Function] = {
     "relu(z)": lambda z: np.where(z > 0, z, 0.0),
     "leaky_relu(z)": lambda z: np.where(z >= 0, z, 0.01 * z),
     "leaky_relu(z, 0.2)": lambda z: np.where(z >= 0, z, 0.2 * z),
+    "prelu(z, 0.2)": lambda z: np.where(z > 0, z, 0.2 * z),  # its slope learned: below
     "elu(z)": elu,
     "elu(z, alpha = 0.5)": lambda z: elu(z, 0.5),
     "selu(z)": lambda z: 1.0507009873554804934193349852946 * elu(z, 1.6732632423543772848170429916717),
@@ -189,6 +190,58 @@ def test_losses(call: str, shape: str) -> None:
         agree(spec, lambda d: LOSSES[call](*arguments(call, d["w"] * d["x"], d)), data(size, seed))
 
 
+# What makes weights -------------------------------------------------------------------------------------------
+
+LEARNED = """
+define steep(z, weight beta = 1.5) = z * sigmoid(beta * z)
+define both(z) = prelu(z) + steep(z)
+input x[3]
+h[4] = prelu(dense(x))
+g[2] = maxout(h, 3)
+y = linear(both(g)) + maxout(x, 2)
+target t
+loss L = (y - t)^2
+"""
+
+
+def learned(d: Data) -> Any:
+    z = np.dot(d["W1"], d["x"]) + d["b1"]
+    h = np.where(z > 0, z, d["alpha1"] * z)
+    g = np.max(np.einsum("ikj,j->ik", d["W2"], h) + d["b2"], axis=1)
+    u = np.where(g > 0, g, d["alpha2"] * g) + g * sigmoid(d["beta1"] * g)
+    return (np.dot(d["W3"], u)[0] + np.max(np.dot(d["W4"][0], d["x"]) + d["b4"][0]) - d["t"]) ** 2
+
+
+def numbers_for(spec: str, seed: int) -> Data:
+    chance = numpy.random.default_rng(seed)
+    tensors = network_of(spec).tensors.values()
+    return {t.name: chance.uniform(-1.5, 1.5, t.shape) for t in tensors if t.role in ("input", "target", "weight")}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_learned_slopes_and_maxout(seed: int) -> None:
+    agree(LEARNED, learned, numbers_for(LEARNED, seed))
+
+
+def test_what_learned_weights_are() -> None:
+    network = network_of(LEARNED)
+    assert {t.name: t.shape for t in network.weights} == {
+        "W1": (4, 3), "b1": (4,), "alpha1": (), "W2": (2, 3, 4), "b2": (2, 3), "W3": (1, 2), "alpha2": (), "beta1": (),
+        "W4": (1, 2, 3), "b4": (1, 2),
+    }  # fmt: skip
+    assert {t.name for t in network.weights if t.bias} == {"b1", "b2", "b4"}
+    assert {name: float(value) for name, value in network.initial.items()} == {
+        "alpha1": 0.25, "alpha2": 0.25, "beta1": 1.5
+    }  # fmt: skip
+
+
+def test_a_slope_that_is_given_is_shared_and_init_comes_before_the_start() -> None:
+    spec = "weight a, v\ny = prelu(v, a) + prelu(2 * v, alpha = a)\nloss L = (y - 1)^2"
+    assert [t.name for t in network_of(spec).weights] == ["a", "v"]
+    spec = "weight v\ny = prelu(v)\nloss L = (y - 1)^2\ninit alpha1 = 0.5, v = -1"
+    assert float(network_of(spec).initial["alpha1"]) == 0.5
+
+
 # The trainer --------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +311,15 @@ def test_the_trainer_computes_all_losses(module_of: Callable[[str, str], ModuleT
     own = {f"w{n}": data((7,), 100 + n)["w"] for n in range(len(calls))}
     batch = {name: numpy.array([s[name] for s in samples]) for name in samples[0]}
     compare(module_of("losses", spec), loss, own, {"x": batch["x"]}, {name: batch[name] for name in "tsconb"})
+
+
+def test_the_trainer_learns_slopes(module_of: Callable[[str, str], ModuleType]) -> None:
+    module = module_of("learned", LEARNED)
+    assert module.INITIAL == {"alpha1": 0.25, "alpha2": 0.25, "beta1": 1.5}
+    samples = [numbers_for(LEARNED, seed) for seed in range(5)]
+    weights = {name: samples[0][name] for name in module.WEIGHTS}
+    batch = {name: numpy.array([s[name] for s in samples]) for name in ("x", "t")}
+    compare(module, learned, weights, {"x": batch["x"]}, {"t": batch["t"]})
 
 
 # The page -----------------------------------------------------------------------------------------------------

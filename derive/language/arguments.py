@@ -19,6 +19,7 @@ SIGNATURES = {
     "min": "min(a, b), or min(e) over all elements",
     "pad": "pad(x, 1), or with a width for every dimension, pad(x, 0, 1, 1)",
     "cases": "cases(u, a, b): a where u > 0, else b",
+    "maxout": "maxout(x, 3): the largest of three dense pieces",
     "dropout": "dropout(h, p), with the probability p that an element becomes 0",
 }
 
@@ -39,7 +40,10 @@ def check_parameters(parameters: Sequence[syntax.Parameter]) -> None:
 
 def signature(name: str, parameters: Sequence[syntax.Parameter]) -> str:
     """How a function is called: ``leaky_relu(z, alpha = 0.01)``."""
-    shown = (p.id if p.default is None else f"{p.id} = {float(p.default.value):.12g}" for p in parameters)
+    shown = (
+        p.id if p.default is None else f"{'weight ' * p.learned}{p.id} = {float(p.default.value):.12g}"
+        for p in parameters
+    )
     return f"{name}({', '.join(shown)})"
 
 
@@ -59,7 +63,8 @@ def bind(call: syntax.Call, parameters: Sequence[syntax.Parameter]) -> tuple[syn
         given[keyword.id] = keyword.value
     for p in parameters:
         if p.default is not None:  # an error in it is shown at the call: its own text may be another file's
-            given.setdefault(p.id, replace(p.default, span=call.span))
+            start = replace(p.default, span=call.span)
+            given.setdefault(p.id, syntax.Learned(call.span, p.id, start) if p.learned else start)
     required = sum(p.default is None for p in parameters)
     missing = [i for i in ids if i not in given]
     if len(call.arguments) > len(ids) or (missing and not call.keywords):
@@ -70,6 +75,12 @@ def bind(call: syntax.Call, parameters: Sequence[syntax.Parameter]) -> tuple[syn
     if missing:
         raise SpecError(f"{name} needs '{missing[0]}'", call.span, "not given", usage)
     return tuple(given[i] for i in ids)
+
+
+def leaves_learned(call: syntax.Call, parameters: Sequence[syntax.Parameter]) -> bool:
+    """Whether a call makes a fresh weight, because it does not give a learned parameter."""
+    named = {k.id for k in call.keywords}
+    return any(p.learned and p.id not in named for p in parameters[len(call.arguments) :])
 
 
 def by_place(call: syntax.Call, count: int) -> tuple[syntax.Expr, ...]:

@@ -60,6 +60,7 @@ class Builder:
         self.dropouts = 0
         self.upcoming: dict[str, syntax.Equation] = {}
         self.current = ""  # the tensor whose equation is being read
+        self.starts: dict[str, sympy.Rational] = {}  # where weights start that no init tells
         self.initials: dict[str, syntax.Equation] = {}
         self.deferred: list[Deferred] = []
         self.opening: list[syntax.Define] = []

@@ -17,6 +17,7 @@ from derive.diagnostics import SpecError
 from derive.expressions import Access
 from derive.functions import COMBINING, elementary, formula
 from derive.language import syntax
+from derive.language.arguments import leaves_learned
 from derive.language.catalogue import is_catalogued
 from derive.language.names import ARRANGEMENTS, MAKERS
 from derive.language.numbers import rational
@@ -61,7 +62,7 @@ def compile_function(builder: Builder, name: syntax.Name, definition: syntax.Def
             defaults = tuple(
                 (s, rational(p.default))
                 for s, p in zip(symbols, definition.parameters, strict=True)
-                if p.default is not None
+                if p.default is not None and not p.learned
             )
             values = {s.name: Value.scalar(s, definition.span) for s in symbols}
             body = Lowering(builder, Scope(builder.reserved, parameters=values)).lower(definition.body, ()).element(())
@@ -108,9 +109,12 @@ def is_elementwise(node: syntax.Expr, builder: Builder) -> bool:
 
 
 def _reads_tensors(definition: syntax.Define, builder: Builder) -> bool:
-    """Whether a body reads more than its parameters: then it has further derivatives than those by its arguments."""
+    """Whether a body reads or makes more than its parameters: then there are derivatives by more than its arguments."""
     own = {p.id for p in definition.parameters}
-    called = [node.function for node in syntax.walk(definition.body) if isinstance(node, syntax.Call)]
+    calls = [node for node in syntax.walk(definition.body) if isinstance(node, syntax.Call)]
+    if any((d := builder.definition(c.function.id)) and leaves_learned(c, d.parameters) for c in calls):
+        return True
+    called = [c.function for c in calls]
     read = [node for node in syntax.walk(definition.body) if isinstance(node, syntax.Name) and node not in called]
     if any(name.id in builder.tensors for name in read if name.id not in own):
         return True

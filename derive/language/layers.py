@@ -1,7 +1,8 @@
-"""``linear(x)`` and ``dense(x)``: layers whose weights are made for the user, and the names of what they make."""
+"""``linear(x)``, ``dense(x)``, ``maxout(x, k)``: layers whose weights are made for the user, and their names."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import sympy
 from derive.diagnostics import Span, SpecError
 from derive.expressions import Access, partial
 from derive.language import syntax
+from derive.language.arguments import by_place
 from derive.language.names import LAYERS
+from derive.language.numbers import rational
 from derive.language.scope import Pending, Shape, Value, shown
 from derive.network import Tensor
 
@@ -36,7 +39,12 @@ def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Valu
     """``linear(x)`` and ``dense(x)``: fresh weights, one for each pair of an output and an element of x, and a bias.
 
     The weights of an image ``x[c, i, j]`` are ``W1[o, c, i, j]``: nothing is flattened.
+
+    ``maxout(x, k)`` is the largest of k dense pieces, ``max(p: sum(j: W1[i, p, j] * x[j]) + b1[i, p])`` (Goodfellow,
+    Warde-Farley, Mirza, Courville & Bengio 2013).
     """
+    argument, *counts = by_place(node, 2 if node.function.id == "maxout" else 1)
+    pieces = tuple(_pieces(lowering.builder, count) for count in counts)
     if not set(lowering.scope.bound.values()) <= set(lowering.scope.left):
         raise SpecError(
             "a layer cannot stand inside a sum",
@@ -58,42 +66,63 @@ def layer(lowering: Lowering, node: syntax.Call, expected: Shape | None) -> Valu
             f"{shown(expected)} is asked for",
             "use @ or sum(j: …) for more indices",
         )
-    source = lowering.lower(node.arguments[0], None)
+    source = lowering.lower(argument, None)
     source = lowering.named(source, "u", always=True)
     rows, columns = (expected or (1,))[0], source.shape or (1,)
-    weight, bias = _new_weights(lowering.builder, node, rows, columns)
+    weight, bias = _new_weights(lowering.builder, node, (rows, *pieces), columns)
+    piece = tuple(lowering.scope.fresh(n) for n in pieces)
 
-    def row(indices: tuple[sympy.Expr, ...]) -> sympy.Expr:
-        return indices[0] if expected else sympy.Integer(1)
+    def unit(indices: tuple[sympy.Expr, ...]) -> tuple[sympy.Expr, ...]:
+        return (indices[0] if expected else sympy.Integer(1), *piece)
 
     order = (weight, *source.order)
     if source.shape:
         over = tuple(lowering.scope.fresh(n) for n in columns)
-        terms = Value(expected, lambda i: Access(weight, row(i), *over) * source.element(over), node.span, order)
-        product = lowering.reduce("sum", over, terms)
+        terms = Value(expected, lambda i: Access(weight, *unit(i), *over) * source.element(over), node.span, order)
+        result = lowering.reduce("sum", over, terms)
     else:
-        product = Value(expected, lambda i: Access(weight, row(i), 1) * source.element(()), node.span, order)
-    if bias is None:
-        return product
-    return Value(expected, lambda i: product.element(i) + Access(bias, row(i)), node.span, (*product.order, bias))
+        result = Value(expected, lambda i: Access(weight, *unit(i), 1) * source.element(()), node.span, order)
+    if bias is not None:
+        product, order = result, (*result.order, bias)
+        result = Value(expected, lambda i: product.element(i) + Access(bias, *unit(i)), node.span, order)
+    return lowering.reduce("max", piece, result) if piece else result
 
 
-def _new_weights(builder: Builder, node: syntax.Call, rows: int, columns: Shape) -> tuple[str, str | None]:
-    """The names of a fresh weight array and, for dense, of a bias."""
+def _pieces(builder: Builder, node: syntax.Expr) -> int:
+    """The number of pieces of a unit."""
+    extent = builder.extent(node)
+    if extent is None:
+        raise builder.no_size(node)
+    return extent
+
+
+def learned(lowering: Lowering, node: syntax.Learned) -> Value:
+    """A fresh scalar weight for a learned parameter: alpha1, alpha2, … in order of appearance."""
+    builder = lowering.builder
+    number = 1 + sum(re.fullmatch(rf"{node.id}\d+", name) is not None for name in builder.starts)
+    name = f"{node.id}{number}"
+    _make_weight(builder, Tensor(name, (), "weight"), node.span, f"give it one of yours: {node.id} = …")
+    builder.starts[name] = rational(node.start)
+    return Value.tensor(name, (), node.span)
+
+
+def _make_weight(builder: Builder, weight: Tensor, span: Span, instead: str) -> None:
+    if weight.name in builder.spans:
+        message = f"a weight made here would be called {weight.name}, a name that is taken"
+        raise SpecError(message, span, "", f"rename your {weight.name}, or {instead}")
+    builder.spans[weight.name] = span
+    builder.put_tensor(weight, span)
+    builder.used.add(weight.name)
+
+
+def _new_weights(builder: Builder, node: syntax.Call, units: Shape, columns: Shape) -> tuple[str, str | None]:
+    """The names of a fresh weight array and, but for linear, of a bias."""
     number = 1 + max(builder.layers.values(), default=0)
-    names = [f"W{number}"] + [f"b{number}"] * (node.function.id == "dense")
-    for name, shape in zip(names, ((rows, *columns), (rows,)), strict=False):
-        if name in builder.spans:
-            raise SpecError(
-                f"the weights of this layer would be called {name}, a name that is taken",
-                node.span,
-                "",
-                f"rename your {name}, or write the layer with weights of your own: W @ x + b",
-            )
-        builder.spans[name] = node.span
-        builder.put_tensor(Tensor(name, shape, "weight"), node.span)
+    names = [f"W{number}"] + [f"b{number}"] * (node.function.id != "linear")
+    for name, shape in zip(names, ((*units, *columns), units), strict=False):
+        instead = "write the layer with weights of your own: W @ x + b"
+        _make_weight(builder, Tensor(name, shape, "weight"), node.span, instead)
         builder.layers[name] = number
-        builder.used.add(name)
     return names[0], names[1] if len(names) > 1 else None
 
 
@@ -121,8 +150,9 @@ def auto_name(builder: Builder, letter: str, layer: int | None) -> str:
 
 
 def mark_biases(builder: Builder) -> None:
-    """A bias is a weight array of one index that is only ever added to something, place by place."""
-    for tensor in [t for t in builder.tensors.values() if t.role == "weight" and len(t.shape) == 1]:
+    """A bias is a weight array that is only ever added to something, place by place; of one index, or a layer's own."""
+    weights = [t for t in builder.tensors.values() if t.role == "weight"]
+    for tensor in [t for t in weights if len(t.shape) == 1 or t.name in builder.layers]:
         uses = [(eq, a) for eq in builder.equations for a in eq.reads if a.tensor == tensor.name]
-        if uses and all(not eq.reduce and partial(eq.body, access) == 1 for eq, access in uses):
+        if uses and all((not eq.reduce or eq.kind == "max") and partial(eq.body, access) == 1 for eq, access in uses):
             builder.tensors[tensor.name] = replace(tensor, bias=True)

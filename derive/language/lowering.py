@@ -19,7 +19,7 @@ from derive.functions import COMBINING, Formula, elementary
 from derive.language import names, syntax
 from derive.language.arguments import bind, by_place
 from derive.language.definitions import expand
-from derive.language.layers import auto_name, layer, layer_of, makes_layer
+from derive.language.layers import auto_name, layer, layer_of, learned, makes_layer
 from derive.language.masks import dropout
 from derive.language.numbers import rational
 from derive.language.ranges import Constraint
@@ -58,6 +58,8 @@ class Lowering:
         match node:
             case syntax.Number():
                 return Value.scalar(rational(node), node.span)
+            case syntax.Learned():
+                return learned(self, node)
             case syntax.Name():
                 return self.name(node)
             case syntax.Element():
@@ -270,7 +272,6 @@ class Lowering:
             count, combine = COMBINING[name]
             return self.elementwise(combine, node.span, *self.operands(by_place(node, count), expected))
         if name in names.LAYERS:
-            by_place(node, 1)
             return layer(self, node, expected)
         if name == "dropout":
             return dropout(self, node, expected)

@@ -52,7 +52,7 @@ OTHER_WORDS = {
 REDUCTIONS = frozenset({"sum", "mean", "max", "min"})
 
 #: The functions that make weights of their own.
-LAYERS = ("linear", "dense")
+LAYERS = ("linear", "dense", "maxout")
 
 #: The functions that make tensors of their own: weights, and the mask of a dropout.
 MAKERS = (*LAYERS, "dropout")

@@ -212,9 +212,8 @@ class Settings:
                 if name.id == "w" and not groups:
                     hint = "one list for all weights needs: notation numbered"
                 raise SpecError(f"'{name.id}' is not a weight", name.span, "", hint)
-        return replace(
-            network, initial={t.name: self.initial[t.name] for t in network.weights if t.name in self.initial}
-        )
+        starts = self.builder.starts | self.initial
+        return replace(network, initial={t.name: starts[t.name] for t in network.weights if t.name in starts})
 
     def put(self, name: syntax.Name, values: Numbers, tensor: str = "") -> None:
         if (tensor or name.id) in self.initial:

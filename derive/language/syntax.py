@@ -100,7 +100,15 @@ class Binary(Node):
     right: Expr
 
 
-Expr = Number | Name | Element | Call | Reduction | Negate | Binary
+@dataclass(frozen=True)
+class Learned(Node):
+    """A fresh weight in the place of an argument that a call does not give; no text of its own."""
+
+    id: str
+    start: Number
+
+
+Expr = Learned | Number | Name | Element | Call | Reduction | Negate | Binary
 
 
 # Values: what stands on the right of init, sample and constant --------------------------------------------------
@@ -178,10 +186,14 @@ class Size(Node):
 
 @dataclass(frozen=True)
 class Parameter(Node):
-    """``z`` or ``alpha = 0.01`` in the brackets of a definition."""
+    """``z``, ``alpha = 0.01`` or ``weight alpha = 0.25`` in the brackets of a definition.
+
+    One that is ``learned`` is a fresh weight wherever a call does not give it; the default is where it starts.
+    """
 
     id: str
     default: Number | None
+    learned: bool = False
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,10 @@ class TreeBuilder(Transformer[Token, s.Specification]):
     ) -> s.Define:
         return s.Define(span, name, parameters[1:-1:2], body, given[1::2] or None)
 
-    def parameter(self, span: Span, name: s.Name, _equal: Token | None = None, *default: s.Number) -> s.Parameter:
-        return s.Parameter(name.span, name.id, default[0] if default else None)
+    def parameter(self, _span: Span, *children: Any) -> s.Parameter:
+        learned = isinstance(children[0], Token)
+        name, *default = children[learned::2]
+        return s.Parameter(name.span, name.id, default[0] if default else None, learned)
 
     def notation(self, span: Span, _word: Token, style: s.Name) -> s.Notation:
         return s.Notation(span, style)
