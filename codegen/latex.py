@@ -16,8 +16,8 @@ from derive.steps import Partial
 
 _OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cosh", "sin": "\\sin", "cos": "\\cos",
               "max": "\\max", "min": "\\min", "sigmoid": "\\sigma", "erf": "\\mathrm{erf}"}  # fmt: skip
-_WORDS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "relu6": "ReLU6", "elu": "ELU", "selu": "SELU", "celu": "CELU",
-          "gelu": "GELU", "gelu_tanh": "GELU_tanh", "silu": "SiLU", "sign": "sgn"}  # fmt: skip
+_WORDS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "prelu": "PReLU", "relu6": "ReLU6", "elu": "ELU", "selu": "SELU",
+          "celu": "CELU", "gelu": "GELU", "gelu_tanh": "GELU_tanh", "silu": "SiLU", "sign": "sgn"}  # fmt: skip
 
 
 def equations_of(network: Network, sweep: Sweep) -> dict[str, Equation]:
