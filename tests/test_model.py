@@ -235,7 +235,7 @@ def test_elements_print_and_typeset() -> None:
 def test_the_catalogue_in_python() -> None:
     from derive.language.catalogue import catalogue
 
-    assert {*catalogue(), "linear", "dense", "dropout", "transpose", "cases"} == set(dir(c))
+    assert {*catalogue(), "linear", "dense", "dropout", "transpose", "cases"} <= set(dir(c))
     assert repr(derive.catalogue.sigmoid) == "<sigmoid(z) = 1 / (1 + exp(-z))>"
     assert "Logistic function" in str(c.sigmoid.__doc__)
     with pytest.raises(AttributeError, match="did you mean 'sigmoid'"):
