@@ -19,7 +19,7 @@ from codegen.matrices import MatrixWriter
 from codegen.notation import Name, Notation, name_of
 from codegen.writer import Writer
 from derive.derivation import Derivation
-from derive.expressions import Access, Cases, Equal, accesses
+from derive.expressions import Access, Cases, Equal, Within, accesses
 from derive.functions import Formula
 from derive.gradient import Sweep, adjoint_name
 from derive.interface import Gradient, Gradients, Steps
@@ -300,6 +300,8 @@ def _plain(form: sympy.Expr, board: Board) -> sympy.Expr:
         form = form.xreplace({f: f.expanded() for f in formulas})
     while cases := form.atoms(Cases):
         form = form.xreplace({c: sympy.Piecewise((c.args[1], c.args[0] > 0), (c.args[2], True)) for c in cases})
+    while inside := form.atoms(Within):
+        form = form.xreplace({w: _within(*w.args) for w in inside})
     form = form.xreplace({e: sympy.Piecewise((1, sympy.Eq(*e.args)), (0, True)) for e in form.atoms(Equal)})
     replaced: dict[sympy.Expr, sympy.Expr] = {}
     for access in accesses(form):
@@ -313,6 +315,10 @@ def _plain(form: sympy.Expr, board: Board) -> sympy.Expr:
             name, *subscripts = board.writer.access(access).removesuffix("]").split("[")
             replaced[access] = sympy.IndexedBase(name)[access.indices] if subscripts else sympy.Symbol(name)
     return form.xreplace(replaced)
+
+
+def _within(subscript: sympy.Expr, first: sympy.Expr, last: sympy.Expr, value: sympy.Expr) -> sympy.Expr:
+    return sympy.Piecewise((value, sympy.And(first <= subscript, subscript <= last)), (0, True))
 
 
 def _summed(equation: Equation, body: sympy.Expr) -> sympy.Expr:

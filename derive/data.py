@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
 import sympy
 
 from derive.diagnostics import SpecError, did_you_mean
-from derive.evaluate import Number, Values, array, context, nested, number
+from derive.evaluate import Number, Values, array, context, nested, number, run
 from derive.expressions import Access
-from derive.network import Network, Role, Tensor
+from derive.network import Equation, Network, Role, Scan, Tensor
+from derive.selection import choices
 
 
 def given(network: Network, data: Mapping[str, Any], needed: Collection[Role]) -> Values:
-    """Data for one sample in working precision: what is given, else initial weights, and masks that are 1.
+    """Data for one sample in working precision: what is given, else initial weights, masks that are 1, and constants.
 
     Raises
     ------
@@ -30,10 +31,29 @@ def given(network: Network, data: Mapping[str, Any], needed: Collection[Role]) -
             raise SpecError(f"'{name}' is not an input, target or weight", help=help)
     values = {n: array(v, takes[n]) for n, v in network.initial.items() if n not in data}
     values |= {m.name: {_place(e): context.one for e in m.elements()} for m in network.of_role("mask")}
+    values |= {name: array(v, network.tensors[name]) for name, v in network.constants.items()}
     values |= {name: _array(takes[name], numbers) for name, numbers in data.items()}
     for tensor in takes.values():
         if tensor.role in needed and tensor.name not in values:
             raise SpecError(f"no numbers are given for the {tensor.role} {tensor}", help=f"add: {tensor.name}=…")
+    for name, last in choices(network.flat_equations).items():
+        for value in values.get(name, {}).values() if name in data else ():
+            if not context.isint(value) or not 1 <= value <= last:
+                help = f"{name} chooses one of {last} places: whole numbers from 1 to {last}"
+                raise SpecError(f"{float(value):g} is no place that {name} may choose", help=help)
+    return values
+
+
+def computed(steps: Iterable[Equation | Scan], values: Values, tensors: Mapping[str, Tensor]) -> Values:
+    """Equations carried out on numbers; raises :class:`SpecError` where something has no real value."""
+    try:
+        run(steps, values, tensors)
+        real = all(context.isfinite(v) and not v.imag for array in values.values() for v in array.values())
+    except (ZeroDivisionError, ValueError, OverflowError):
+        real = False
+    if not real:
+        help = "look for a logarithm or a root of something negative, or a division by zero"
+        raise SpecError("the network has no real value at these numbers", help=help)
     return values
 
 

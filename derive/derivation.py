@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from derive import output
-from derive.data import floats, given
-from derive.evaluate import forward, run
+from derive.data import computed, floats, given
 from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name, sweep
-from derive.network import Network, Scan
+from derive.network import Equation, Network, Scan
 from derive.numbers import WorkedNumbers, work
 from derive.proof import Proof, prove
 from derive.scalars import Scalars, is_short, is_small
@@ -78,19 +77,22 @@ class Derivation(output.Typeset):
         Raises
         ------
         SpecError
-            for a name that is no input, target or weight, for a missing value, for a wrong shape.
+            for a name that is no input, target or weight, for a missing value or a wrong shape, and where something
+            has no real value at these numbers.
         """
         values = given(self.network, data, needed=("input", "weight"))
         missing = {t.name for t in self.network.of_role("target")} - values.keys()
-        return floats(self.network, forward(_without(self.network, missing), values))
+        steps = _without(self.network.equations, missing)
+        return floats(self.network, computed(steps, values, self.network.tensors))
 
     def gradient(self, **data: Any) -> dict[str, Any]:
         """The derivative of the loss by every weight array, for one sample: floats and NumPy arrays of float64.
 
         Parameters, errors and precision are those of :meth:`forward`; here targets are needed.
         """
-        values = forward(self.network, given(self.network, data, needed=("input", "target", "weight")))
-        run(self.sweep.equations, values, {**self.network.tensors, **self.sweep.tensors})
+        values = given(self.network, data, needed=("input", "target", "weight"))
+        steps = (*self.network.equations, *self.sweep.equations)
+        computed(steps, values, {**self.network.tensors, **self.sweep.tensors})
         return floats(self.network, {w.name: values[adjoint_name(w.name)] for w in self.network.weights})
 
     def write(self, *targets: str | Path, force: bool = False) -> None:
@@ -120,15 +122,13 @@ def derive(network: Network) -> Derivation:
     return Derivation(network, swept, scalars, prove(network, swept, scalars, lines), work(network, swept), lines)
 
 
-def _without(network: Network, names: set[str]) -> Network:
-    """The network without the equations that need something of these names."""
-    if not names:
-        return network
-    kept = []
-    for step in network.equations:
+def _without(steps: Iterable[Equation | Scan], names: set[str]) -> list[Equation | Scan]:
+    """The equations but those that need something of these names."""
+    kept: list[Equation | Scan] = []
+    for step in steps:
         equations = step.equations if isinstance(step, Scan) else (step,)
         if any(a.tensor in names for eq in equations for a in eq.reads):
             names = names | {eq.lhs.tensor for eq in equations}
         else:
             kept.append(step)
-    return replace(network, equations=tuple(kept), source=None)
+    return kept

@@ -283,6 +283,33 @@ def test_wrong_data(two: derive.Derivation, data: dict[str, object], message: st
     assert str(caught.value) == message
 
 
+def test_data_that_choose_a_place() -> None:
+    text = "input k\ntarget t\nweight E[3]\ny = E[k]\nloss L = (y - t)^2"
+    d = derive.derive(derive.parse(text))
+    assert d.gradient(k=2, t=0, E=[1, 2, 3])["E"].tolist() == [0, 4, 0]
+    assert d.gradients["E[2]"].expanded.subs({sympy.Symbol("k"): 1}) == 0
+    for wrong in (0, 4, 1.5):
+        with pytest.raises(derive.SpecError, match="is no place that k may choose"):
+            d.forward(k=wrong, E=[1, 2, 3])
+
+
+def test_numbers_without_a_real_value() -> None:
+    d = derive.derive(derive.parse("weight w\nloss L = log(w) + 1 / (w - 2)"))
+    for wrong in (0, -1, 2):
+        with pytest.raises(derive.SpecError, match="no real value at these numbers"):
+            d.forward(w=wrong)
+
+
+def test_zeros_around_a_tensor() -> None:
+    text = "input x[4]\ntarget t\nweight K[3]\np = pad(x, 1)\nz[i] = sum(u: K[u] * p[i+u-2])\nloss L = (sum(z) - t)^2"
+    d = derive.derive(derive.parse(text))
+    assert d.forward(x=[1, 2, 3, 4], K=[1, 10, 100])["z"].tolist() == [210, 321, 432, 43]
+    x, K, goal = sympy.IndexedBase("x"), sympy.IndexedBase("K"), sympy.Symbol("t")
+    numbers = {x[n]: n for n in range(1, 5)} | {K[1]: 1, K[2]: 10, K[3]: 100, goal: 6}
+    found = d.gradient(x=[1, 2, 3, 4], K=[1, 10, 100], t=6)["K"]
+    assert [float(d.gradients[f"K[{n}]"].expanded.subs(numbers)) for n in (1, 2, 3)] == found.tolist()
+
+
 def test_rows_of_different_lengths_are_refused(two: derive.Derivation) -> None:
     with pytest.raises(derive.SpecError, match="wrong shape for W1"):
         two.forward(i=[2, 3], W1=[[1, 2], [3]])
