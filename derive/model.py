@@ -259,7 +259,8 @@ def from_sympy(
     loss
         The expression.
     weights
-        The symbols to differentiate by; if left out, all that are nothing else.
+        The symbols to differentiate by; if left out, all that are nothing else.  An ``IndexedBase`` with a shape is
+        an array, here and among inputs and targets.
     inputs, targets
         The symbols that stand for data.
     constants
@@ -296,7 +297,7 @@ def from_sympy(
     model = Model(title)
     for role, symbols in ((model.input, inputs), (model.target, targets), (model.weight, weights)):
         for symbol in symbols:
-            role(_name(symbol))
+            role(_name(symbol), *((symbol.shape or ()) if isinstance(symbol, sympy.IndexedBase) else ()))
     for symbol, constant in constants.items():
         model.constant(_name(symbol), constant)
     for symbol, body in equations.items():

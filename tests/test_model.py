@@ -413,6 +413,14 @@ def test_indexed_symbols_of_sympy() -> None:
     assert m.network() == derive.parse("weight W[2, 3], v[3]\nu[i] = sum(j: W[i,j] * v[j])\nloss f = sum(u^2) + v[2]")
 
 
+def test_arrays_of_sympy() -> None:
+    v, u = sympy.IndexedBase("v", shape=(3,)), sympy.IndexedBase("u", shape=(3,))
+    k = sympy.Symbol("k", integer=True)
+    network = derive.from_sympy(sympy.Sum((v[k] - u[k]) ** 2, (k, 1, 3)), [v], inputs=[u], values={v: [1, 2, 3]})
+    text = "input u[3]\nweight v[3]\nloss sum(k in 3: (v[k] - u[k])^2)\ninit v = [1, 2, 3]"
+    assert network == derive.parse(text)
+
+
 def test_formulas_of_one_s_own() -> None:
     def made(*definition: object) -> derive.Network:
         m = Model()
