@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sympy
 
@@ -116,18 +116,14 @@ class Gradient(output.Typeset):
         """The derivative as a line that a program can read: ``Delta*h1``."""
         return self._right("Code")
 
-    def _right(self, kind: str) -> str:
-        from codegen import latex, notebook
-
-        rows = notebook.gradient_rows(self, getattr(latex, kind))
+    def _right(self, kind: Literal["Text", "Latex", "Code"]) -> str:
+        rows = output.printers().gradient_rows(self, output.writer(kind))
         return "; ".join(r.right for r in rows)
 
     @property
     def matrix(self) -> str | None:
         """The derivative by an array as a product of matrices, in LaTeX; ``None`` where there is no such form."""
-        from codegen import notebook
-
-        row = notebook.matrix_row(self)
+        row = output.printers().matrix_row(self)
         return row.right if row else None
 
     @property
@@ -139,9 +135,7 @@ class Gradient(output.Typeset):
         SpecError
             for an array whose derivative is spread over several equations (a recurrence, a strided read).
         """
-        from codegen import notebook
-
-        found = notebook.as_sympy(self)
+        found = output.printers().as_sympy(self)
         if found is None:
             message = f"the derivative by {self.name} is spread over several equations"
             raise SpecError(message, help=f"they are shown by repr; a single weight has one: {self._example}")
@@ -154,10 +148,9 @@ class Gradient(output.Typeset):
         It is SymPy's own through and through (``Piecewise`` for kinks), so ``subs`` and ``lambdify`` work on it.  For
         large networks it is very long.
         """
-        from codegen import notebook
-
         self._refuse_array("an expanded form")
-        return notebook.expanded(self)
+        form: sympy.Expr = output.printers().expanded(self)
+        return form
 
     @property
     def steps(self) -> Steps:

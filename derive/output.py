@@ -7,7 +7,8 @@ needs of ``codegen`` is imported when somebody asks, so that nothing in the math
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +20,27 @@ class Typeset:
     """What notebooks typeset: a formula or a list of formulas, as LaTeX that MathJax and KaTeX read."""
 
     def _repr_latex_(self) -> str:
-        from codegen import notebook
-
-        return f"$$ {notebook.latex(self)} $$"
+        return f"$$ {printers().latex(self)} $$"
 
 
 def text(thing: object) -> str:
     """A network, a derivation or derivatives as a prompt shows them: plain text, a few lines."""
+    shown: str = printers().text(thing)
+    return shown
+
+
+def printers() -> ModuleType:
+    """What writes networks and derivations for prompts and notebooks."""
     from codegen import notebook
 
-    return notebook.text(thing)
+    return notebook
+
+
+def writer(kind: Literal["Text", "Latex", "Code"]) -> Any:
+    """What writes formulas as text, in LaTeX or as code."""
+    from codegen import latex
+
+    return getattr(latex, kind)
 
 
 def write(derivation: Derivation, targets: tuple[str | Path, ...], force: bool) -> None:

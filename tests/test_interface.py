@@ -85,6 +85,13 @@ def test_a_network_put_together_by_hand_has_no_specification() -> None:
         _ = dataclasses.replace(derive.load(EXAMPLES[0]), source=None).spec
 
 
+def test_there_is_one_door_to_the_printers() -> None:
+    """The mathematics never imports the printers; the command line and the one door stand above both."""
+    modules = (ROOT / "derive").rglob("*.py")
+    above = {m.name for m in modules if re.search(r"^\s*(from|import) codegen", m.read_text("utf-8"), re.MULTILINE)}
+    assert above == {"cli.py", "output.py"}
+
+
 def test_the_packages_are_typed() -> None:
     assert all((ROOT / package / "py.typed").exists() for package in ("derive", "codegen"))
 
