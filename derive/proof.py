@@ -104,7 +104,9 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
         data, values = _point(narrow, swept, chance)
         for name, direction, derivative in _perturbed(narrow, data, chance):
             derived = context.fsum(slope * _gradient(values, weight) for weight, slope in direction.items())
-            found.setdefault(name, []).append(_difference(derivative, derived))
+            # A difference of two losses has the error of a loss, however small the derivative is.
+            scale = abs(values[narrow.loss][()]) if name == "central difference" else context.one
+            found.setdefault(name, []).append(_difference(derivative, derived, scale))
         for name, weight, form in forms:
             found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
     checks = tuple(
@@ -125,8 +127,8 @@ def _point_of(element: Access) -> Point:
     return tuple(int(i) for i in element.indices)
 
 
-def _difference(one: Number, other: Number) -> Number:
-    return abs(one - other) / max(context.one, abs(one), abs(other))
+def _difference(one: Number, other: Number, scale: Number = context.one) -> Number:
+    return abs(one - other) / max(context.one, abs(one), abs(other), scale)
 
 
 def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Values, Values]:

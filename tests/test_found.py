@@ -27,6 +27,10 @@ FOUND = {
         "h[t,j] = tanh(sum(k: U[j,k] * h[t-1,k]) + sum(k: V[j,k] * x[t,k]))\ny[t] = sum(j: c[j] * h[t,j])\n"
         "loss L = sum(y^1000) + sum(j: h[4,j])\n"
     ),
+    "neither do losses far larger than a derivative": (
+        "input x[4]\nweight w[4], v[4]\nh[4] = max(3 * w, v / v / v / v / v / v) + min(x, w^2) - abs(w - v)\n"
+        "loss L = sum(h * abs(h)) + max(v)\n"
+    ),
     "neither do small ones near zero": (
         "input x[3]\nweight A[3, 3]\ns = sum(i: A[i,i])\n"
         "loss L = s^0.1 + sum(i: A[i,i] * x[i]) + sum(i, j: A[i,j] * A[j,i])\n"
