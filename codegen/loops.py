@@ -11,6 +11,8 @@ from codegen.nodes import SAMPLE, Assign, Loop, Node, Range, Reduce, read, renam
 from derive.expressions import Access, Index, index_symbols
 from derive.network import Equation
 
+LANES = 8  # float32 numbers in a register
+
 
 def nest(
     eq: Equation, ranges: Mapping[Index, Range], fixed: tuple[Index, ...] = (), notes: tuple[str, ...] = ()
@@ -30,7 +32,7 @@ def nest(
             return [Loop(SAMPLE, ranges[SAMPLE], tuple(inner))]
     outer = [SAMPLE] if SAMPLE in free else []
     free = [i for i in free if i is not SAMPLE]
-    innermost = max([*free, *over], key=lambda i: contiguity(i, eq), default=None)
+    innermost = max([*free, *over], key=lambda i: (length(i, eq, ranges), contiguity(i, eq)), default=None)
     if not over:
         order = [i for i in free if i is not innermost] + [innermost] if innermost in free else free
         return loops(outer + order, ranges, [Assign(eq.lhs, eq.body, eq.accumulate, notes)])
@@ -51,6 +53,13 @@ def loops(order: list[Index], ranges: Mapping[Index, Range], body: list[Node]) -
     for i in reversed(order):
         body = [Loop(i, ranges[i], tuple(body))]
     return body
+
+
+def length(i: Index, eq: Equation, ranges: Mapping[Index, Range]) -> int:
+    """How well an index of a convolution does as the innermost: pixels fill SIMD instructions, kernels of 3 do not."""
+    if all(e.is_Symbol or e.is_Integer for access in (eq.lhs, *eq.reads) for e in access.indices):
+        return 0
+    return min(ranges[i][1] - ranges[i][0] + 1, LANES) if contiguity(i, eq) > 0 else 0
 
 
 def contiguity(i: Index, eq: Equation) -> int:

@@ -27,6 +27,7 @@ class PlainText:
 
     def __init__(self, network: Network, sweep: Sweep) -> None:
         self.loss = network.loss
+        self.padded = {t.name for t in network.tensors.values() if t.border}
         self.writer = Text(Notation(network, sweep), equations_of(network, sweep))
 
     def is_shown(self, eq: Equation) -> bool:
@@ -37,7 +38,8 @@ class PlainText:
         right = self.writer.equation(eq)
         if not self.is_shown(eq):
             return f"{right}, a part of it"
-        return f"{self.left(eq.lhs)} {'+=' if eq.accumulate else '='} {right}"
+        padded = eq.lhs.tensor in self.padded
+        return f"{self.left(eq.lhs)} {'+=' if eq.accumulate else '='} {right}{', 0 around' if padded else ''}"
 
     def left(self, lhs: Access) -> str:
         """A left side: a value, a δ, or the derivative by a weight."""

@@ -9,6 +9,7 @@ from codegen.lecture import Lecture
 from codegen.matrices import bmatrix
 from codegen.sections_functions import functions_used
 from derive.network import Equation, Tensor
+from derive.selection import choices
 
 
 def the_network(lecture: Lecture) -> Section:
@@ -20,11 +21,17 @@ def the_network(lecture: Lecture) -> Section:
             section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.")
     for name, dropped in lecture.network.masks.items():
         section.say(mask(lecture, lecture.network.tensors[name], dropped))
+    for name, places in choices(lecture.network.flat_equations).items():
+        letter = lecture.notation.names[name].latex()
+        section.say(f"The elements of ${letter}$ are whole numbers from $1$ to ${places}$: each chooses a place.")
     figure = lecture.drawn()
     if figure is not None:
         section.picture(figure)
     section.say("The forward pass computes, in this order,")
     section.display(*forward_rows(lecture))
+    for tensor in lecture.network.tensors.values():
+        if tensor.border:
+            section.say(border(lecture, tensor))
     written = element_rows(lecture) if lecture.small else []
     if written:
         section.say("Written out element by element, this is")
@@ -43,6 +50,14 @@ def mask(lecture: Lecture, tensor: Tensor, dropped: sympy.Rational) -> str:
         "otherwise, drawn anew for every sample at every update; for a prediction, and in the numbers of a sample that "
         "gives none, it is $1$, its mean."
     )
+
+
+def border(lecture: Lecture, tensor: Tensor) -> str:
+    """Where a padded tensor is zero."""
+    letter = lecture.notation.names[tensor.name].latex()
+    widths = sorted({width for width in tensor.border if width})
+    places = " or ".join(f"${width}$" for width in widths) + (" places" if widths != [1] else " place")
+    return f"Around ${letter}$ stand zeros, so that its indices may reach {places} beyond both ends."
 
 
 def declared(lecture: Lecture, tensor: Tensor) -> str:

@@ -53,8 +53,10 @@ def _equations(derivation: Derivation, writer: Text) -> Table:
     """The forward equations and the derivatives that have a name."""
     table = Table.grid(padding=(0, 1))
     for eq in flatten(derivation.network.equations):
-        if not derivation.network.tensors[eq.lhs.tensor].anonymous:
-            table.add_row(Styled(""), Styled(writer.access(eq.lhs)), Styled("="), Styled(writer.equation(eq)))
+        tensor = derivation.network.tensors[eq.lhs.tensor]
+        if not tensor.anonymous:
+            right = writer.equation(eq) + (", 0 around" if tensor.border else "")
+            table.add_row(Styled(""), Styled(writer.access(eq.lhs)), Styled("="), Styled(right))
     for eq in flatten(derivation.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in derivation.sweep.deltas:

@@ -210,6 +210,14 @@ def _digits(d: Data) -> Any:
     return cross_entropy(d["t"], softmax(_two_layers(d, relu)))
 
 
+def _digits_conv(d: Data) -> Any:
+    x = np.pad(d["x"], 1, "constant")
+    z = sum(d["K"][:, u, v, None, None] * x[u : u + 8, v : v + 8] for u in range(3) for v in range(3))
+    h = relu(z + d["c"][:, None, None])
+    m = np.max(np.stack([h[:, u::2, v::2] for u in range(2) for v in range(2)]), axis=0)
+    return cross_entropy(d["t"], softmax(np.einsum("kcij,cij->k", d["W1"], m) + d["b1"]))
+
+
 EXAMPLE_LOSSES: dict[str, Loss] = {
     "two_two_one": _two_two_one,
     "gradient_descent": _gradient_descent,
@@ -217,6 +225,7 @@ EXAMPLE_LOSSES: dict[str, Loss] = {
     "xor": _xor,
     "iris": _iris,
     "digits": _digits,
+    "digits_conv": _digits_conv,
 }
 
 

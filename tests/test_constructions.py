@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -119,3 +120,21 @@ def test_words_are_learned_and_places_that_are_none_refused(tmp_path):
             trainer.fit(spoiled, k)
     with pytest.raises(ValueError, match="y must hold whole numbers from 1 to 2"):
         trainer.fit(w, k - 1)
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "constructions.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```spec\n(.*?)```", PAGE, re.DOTALL)
+TITLES = [f"{number}: {snippet.splitlines()[0]}" for number, snippet in enumerate(SNIPPETS, 1)]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=TITLES)
+def test_every_specification_of_the_page_runs(snippet):
+    network = network_of(snippet)
+    proof = derive(network).proof
+    assert proof.checks
+    assert all(check.holds for check in proof.checks)
+    render(network, sweep_of(snippet), spec_name="net.spec", module_name="net_trainer")
+
+
+def test_the_page_has_every_construction():
+    assert len(SNIPPETS) == 10

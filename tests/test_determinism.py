@@ -46,4 +46,4 @@ def test_two_hash_seeds_write_the_same_bytes(name: str, tmp_path: Path) -> None:
     for target, content in first.items():
         assert content == second[target], f"{target} differs"
         assert str(tmp_path).encode() not in content
-        assert b"\r" not in content
+        assert target.endswith(".pdf") or b"\r" not in content

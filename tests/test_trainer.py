@@ -141,8 +141,17 @@ def digits(w: Weights, x: Any, y: Any) -> Any:
     return softmax_loss(anp.maximum(x @ w["W1"].T + w["b1"], 0) @ w["W2"].T + w["b2"], y)
 
 
+def digits_conv(w: Weights, x: Any, y: Any) -> Any:
+    p = anp.pad(x, ((0, 0), (1, 1), (1, 1)), "constant")
+    z = sum(w["K"][:, u, v, None, None] * p[:, None, u : u + 8, v : v + 8] for u in range(3) for v in range(3))
+    h = anp.maximum(z + w["c"][:, None, None], 0)
+    m = anp.max(anp.stack([h[:, :, u::2, v::2] for u in range(2) for v in range(2)]), axis=0)
+    return softmax_loss(anp.einsum("kcij,ncij->nk", w["W1"], m) + w["b1"], y)
+
+
 ORACLES: dict[str, Oracle] = {
     "digits": digits,
+    "digits_conv": digits_conv,
     "iris": iris,
     "gradient_descent": lambda w, x, y: anp.mean(w["W1"] * x["X1"] + w["W2"] * x["X2"]),
     "relu_two_two": lambda w, x, y: anp.mean(anp.sum((anp.maximum(x @ w["W1"].T + w["b1"], 0) - y) ** 2, axis=1)),
@@ -292,6 +301,14 @@ def test_digits_are_learned(make):
     X, y = load_digits(return_X_y=True)
     a, b, c, d = train_test_split(X / 16, y, test_size=0.2, random_state=0, stratify=y)
     assert make("digits").Trainer().fit(a, c).score(b, d) >= 0.96
+
+
+def test_digits_are_learned_by_convolution(make):
+    """Some 0.04 s an epoch; 97 % of the test set after 30 of them."""
+    X, y = load_digits(return_X_y=True)
+    a, b, c, d = train_test_split(X.reshape(-1, 8, 8) / 16, y, test_size=0.2, random_state=0, stratify=y)
+    trainer = make("digits_conv").Trainer(learning_rate_init=0.1, max_iter=30).fit(a, c)
+    assert trainer.score(b, d) >= 0.96
 
 
 def test_a_function_without_data_is_minimised(make):
