@@ -22,7 +22,18 @@ import sympy
 from derive.expressions import Access, Equal, Index, extent_of, fresh, index_symbols, partial, rename
 from derive.gather import collected, gather
 from derive.network import Equation, Network, Scan, Tensor, cut, flatten
-from derive.tidy import Kernel, Tidied, apply_fact, hoist, is_monomial, is_one_choice, kernels_of, tidy
+from derive.tidy import (
+    Kernel,
+    Tidied,
+    apply_fact,
+    at_choice,
+    choice_of,
+    hoist,
+    is_monomial,
+    is_one_choice,
+    kernels_of,
+    tidy,
+)
 
 Program = list[Equation | Scan]
 MAX_SHOWN = 24  # equations in a repr
@@ -105,6 +116,7 @@ class _State:
     network: Network
     wanted: set[str]
     kernels: list[Kernel]
+    choices: list[Kernel]
     tensors: dict[str, Tensor] = field(default_factory=dict)
     contributions: dict[str, list[Contribution]] = field(default_factory=dict)
     adjoints: dict[str, Adjoint] = field(default_factory=dict)
@@ -118,7 +130,8 @@ class _State:
 def sweep(network: Network) -> Sweep:
     """Differentiate the loss with respect to every tensor that it depends on through a weight."""
     kernels = [k for eq in network.flat_equations for k in kernels_of(eq)]
-    state = _State(network, _wanted(network), kernels)
+    choices = [k for eq in network.flat_equations if (k := choice_of(eq)) is not None]
+    state = _State(network, _wanted(network), kernels, choices)
     for step in reversed(network.equations):
         if isinstance(step, Scan):
             _sweep_scan(state, step)
@@ -171,6 +184,9 @@ def _contributions(
             continue
         tidied = tidy(raw, state.kernels)
         product = tidy(upstream * share * tidied.expression, state.kernels)
+        chosen = at_choice(product.expression, state.choices)
+        if chosen != product.expression:
+            product = Tidied(chosen, (*product.rules, "choice"))
         over = tuple(s for s in (*eq.free, *eq.reduce) if s not in _indices_of(access))
         place = program if after is None or access.tensor in inside else after
         total, rules = _summed(state, eq, product.expression, over, place)

@@ -9,7 +9,7 @@ cancel     cancel through a common denominator
 quotient   sinh u / cosh u = tanh u; eᵘ/(1 + eᵘ) = 1/(1 + e⁻ᵘ): the same value, safe far out
 hoist      a factor that does not depend on the summation index stands before the sum
 fact       a declared fact about the data: the elements of a target add up to 1
-choice     exactly one place is chosen: Σ_v [w = v] = 1
+choice     exactly one place is chosen: Σ_v [w = v] = 1, and p_v [w = v] / p_w = [w = v]
 sign       −(t − y) = y − t
 absolute   u sgn u = |u|
 branch     a condition that is known inside a branch, or has branches itself, is decided there
@@ -266,6 +266,34 @@ def apply_fact(inside: sympy.Expr, over: tuple[Index, ...], facts: Iterable[Fact
         ):
             return fact.value
     return None
+
+
+def choice_of(equation: Equation) -> Kernel | None:
+    """What a forward equation z = Σ_v [w = v] f(v) tells: its one term is z."""
+    picks = [f for f in sympy.Mul.make_args(equation.body) if isinstance(f, Equal) and f.args[1:] == equation.reduce]
+    if equation.kind != "sum" or len(picks) != 1 or not isinstance(picks[0].args[0], Access):
+        return None
+    return Kernel(equation.body, frozenset({*equation.free, *equation.reduce}), equation.lhs)
+
+
+def at_choice(product: sympy.Expr, known: Iterable[Kernel]) -> sympy.Expr:
+    """f(v) [w = v] / z = [w = v], where z is f at the place that w chooses."""
+    factors = sympy.Mul.make_args(product)
+    for kernel in known:
+        own = next(
+            f for f in sympy.Mul.make_args(kernel.pattern) if isinstance(f, Equal) and f.args[1] in kernel.indices
+        )
+        for pick in (f for f in factors if isinstance(f, Equal) and isinstance(f.args[0], Access)):
+            pairs = [(own.args[1], pick.args[1])]
+            if own.args[0].tensor == pick.args[0].tensor:
+                pairs += zip(own.args[0].indices, pick.args[0].indices, strict=True)
+            binding = {i: j for i, j in pairs if i in kernel.indices}
+            if rename(own, binding) != pick or not index_symbols(kernel.value) <= binding.keys():
+                continue
+            value, term = rename(kernel.value, binding), rename(kernel.pattern / own, binding)
+            if 1 / value in factors and set(sympy.Mul.make_args(term)) <= set(factors):
+                return product * value / term
+    return product
 
 
 def is_one_choice(inside: sympy.Expr, over: tuple[Index, ...]) -> bool:

@@ -17,6 +17,7 @@ from autograd import grad
 from constructions import CONSTRUCTIONS
 from oracles import automatic, derived, draw, network_of, sweep_of
 
+from codegen.numbering import PlainText
 from codegen.trainer import render
 from derive.derivation import derive
 
@@ -138,3 +139,20 @@ def test_every_specification_of_the_page_runs(snippet):
 
 def test_the_page_has_every_construction():
     assert len(SNIPPETS) == 10
+
+
+def test_a_class_by_its_number_gives_the_difference_of_probabilities():
+    spec = "input x[3]\np[4] = softmax(dense(x))\ntarget k\nloss L = -log(p[k])\n"
+    adjoint = sweep_of(spec).adjoints["z1"]
+    assert str(adjoint.closed) == "-Equal(k, i) + p[i]"
+    assert "choice" in adjoint.rules
+    text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer")
+    assert "log(p[n" not in text, "the logarithm of a softmax has a safe form"
+
+
+def test_notes_write_the_chosen_element():
+    network, swept = (
+        network_of(CONSTRUCTIONS["embedding of words"].spec),
+        sweep_of(CONSTRUCTIONS["embedding of words"].spec),
+    )
+    assert any("e[t,i] = E[w[t],i] + P[t,i]" in line for line in map(PlainText(network, swept), network.flat_equations))

@@ -68,6 +68,7 @@ class Builder:
         self.ahead: dict[str, Shape] = {}
         self.leading: dict[str, int] = {}
         self.anonymous_names: set[str] = set()
+        self.selections: set[str] = set()  # those that stand for one element, E[w]
         self.reserved: frozenset[str] = frozenset()
 
     # statements

@@ -303,9 +303,10 @@ class Lowering:
         of functions that read them more than once are named ``always``.
         """
         probe = value.probe()
-        if is_simple(probe) and not reads_anonymous(probe, self.builder.anonymous_names):
+        unnamed = self.builder.anonymous_names - self.builder.selections
+        if is_simple(probe) and not reads_anonymous(probe, unnamed):
             return value
-        if not always and not reads_anonymous(probe, self.builder.anonymous_names):
+        if not always and not reads_anonymous(probe, unnamed):
             return value
         number = layer_of(self.builder, accesses(probe), self.scope.pending)
         name = auto_name(self.builder, letter, number)

@@ -138,6 +138,7 @@ def selection(lowering: Lowering, choices: dict[Index, sympy.Expr], value: Value
             raise SpecError("too many places to choose from", value.span, "", help)
     picks = sympy.Mul(*(Equal(chooser, place) for place, chooser in choices.items()))
     order = (*value.order, *(a.tensor for a in choices.values()))
-    return lowering.reduce(
-        "sum", tuple(choices), Value(value.shape, lambda i: picks * value.element(i), value.span, order)
-    )
+    terms = Value(value.shape, lambda indices: picks * value.element(indices), value.span, order)
+    selected = lowering.reduce("sum", tuple(choices), terms)
+    lowering.builder.selections.add(lowering.scope.pending[-1].lhs.tensor)
+    return selected
