@@ -61,7 +61,7 @@ def _equations(derivation: Derivation, writer: Text) -> Table:
         name = eq.lhs.tensor.removeprefix("∂")
         if name in derivation.sweep.deltas:
             loss, place = derivation.network.loss, writer.access(Access(name, *eq.lhs.indices))
-            left = f"{writer.access(eq.lhs)} = ∂{loss}/∂{place}"
+            left = writer.access(eq.lhs) + ("" if eq.accumulate else f" = ∂{loss}/∂{place}")
             table.add_row(
                 Styled(""),
                 Styled(left, style="cyan"),

@@ -16,8 +16,8 @@ from oracles import CASES, evaluated, example, network_of, sweep_of, written_out
 
 from derive import tidy
 from derive.branches import decide
-from derive.evaluate import context
-from derive.expressions import Access, Cases, accesses, index
+from derive.evaluate import compile_scalar, context
+from derive.expressions import Access, Cases, Equal, accesses, index
 from derive.functions import Formula, formula
 from derive.gradient import Adjoint
 from derive.network import Equation, Fact, Scan
@@ -146,7 +146,34 @@ def test_a_rewriting_does_what_its_name_says(rule: str, before: sympy.Expr, afte
 
 
 def test_every_rule_that_the_notes_may_name_is_tested_here() -> None:
-    assert set(tidy.RULES) == {*REWRITINGS, "reuse", "hoist", "fact"}
+    assert set(tidy.RULES) == {*REWRITINGS, "reuse", "hoist", "fact", "choice"}
+
+
+def test_at_the_chosen_place_a_quotient_is_one() -> None:
+    """p_v [w = v] / z = [w = v] at every place, with z the sum that picks p_w out; other quotients stay."""
+    w, z, p = Access("w", J), Access("z", J), Access("p", J, I)
+    rule = tidy.choice_of(Equation(z, Equal(w, I) * p, {I: (1, 5), J: (1, 2)}, (I,)))
+    assert rule is not None
+    before = -A * p * Equal(w, I) / z
+    after = tidy.at_choice(before, [rule])
+    assert after == -A * Equal(w, I)
+    chance = random.Random(3)
+    for _ in range(POINTS):
+        values = {"w": {(1,): chance.randint(1, 5)}, "a": {(): chance.uniform(-3, 3)}}
+        values["p"] = {(1, n): chance.uniform(0.01, 3) for n in range(1, 6)}
+        values["z"] = {(1,): values["p"][1, values["w"][1,]]}
+        exactly = {name: {k: context.mpf(v) for k, v in array.items()} for name, array in values.items()}
+        for place in range(1, 6):
+            one, other = (compile_scalar(e)({I: place, J: 1}, exactly) for e in (before, after))
+            assert abs(one - other) < 1e-40
+    for other in (p * Equal(w, I), p * Equal(w, J) / z, p**2 * Equal(Access("u", J), I) / z, (p + 1) * Equal(w, I) / z):
+        assert tidy.at_choice(other, [rule]) == other
+
+
+def test_one_place_is_chosen() -> None:
+    assert tidy.is_one_choice(Equal(Access("w", J), I), (I,))
+    assert not tidy.is_one_choice(Equal(Access("w", J), I) * Access("p", I), (I,))
+    assert not tidy.is_one_choice(Equal(Access("w", I), J), (I,))
 
 
 # Any expression -----------------------------------------------------------------------------------------------
