@@ -122,6 +122,7 @@ class Within(sympy.Function):
         return Within(subscript, first, last, value.diff(symbol))
 
 
+@lru_cache(maxsize=65536)
 def sort_key(expression: sympy.Basic) -> tuple[int, str]:
     """An order that depends on nothing but what is written (no hash, no counter)."""
     text = str(expression)

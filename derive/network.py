@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import sympy
@@ -99,7 +100,7 @@ class Equation(output.Typeset):
     accumulate: bool = False
     order: tuple[str, ...] = field(default=(), compare=False)
 
-    @property
+    @cached_property
     def free(self) -> tuple[Index, ...]:
         """The indices of the left side, in the order in which they stand there."""
         found: list[Index] = []

@@ -8,6 +8,7 @@ Three depths of a closed form meet here: the equations in indices (:mod:`derive.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
@@ -16,7 +17,10 @@ import sympy
 from derive.expressions import Access, Index, accesses, rename
 from derive.functions import maximum
 from derive.gradient import Sweep, adjoint_name
-from derive.network import Equation, Network, Tensor, flatten
+from derive.network import Equation, Network, Scan, Tensor, flatten
+
+MAX_SIZE = 10_000  # symbols of an element written out; beyond, they are not counted
+MAX_STEPS = 4  # of a recurrence that is unrolled
 
 
 class Scalars:
@@ -31,6 +35,7 @@ class Scalars:
             self._by_tensor.setdefault(eq.lhs.tensor, []).append(eq)
         self._definitions: dict[Access, sympy.Expr] = {}
         self._expanded: dict[Access, sympy.Expr] = {}
+        self._sizes: dict[Access, int] = {}
 
     def definition(self, element: Access) -> sympy.Expr | None:
         """The right side for one element, anonymous sums written out; ``None`` for data, weights and constants."""
@@ -109,20 +114,15 @@ class Scalars:
         """An expression with every named value replaced by what it is made of."""
         return expression.xreplace({a: self.expanded(a) for a in accesses(expression)})
 
-    def size(self, element: Access, limit: int = 10_000) -> int:
-        """About how many symbols the expanded element has, without expanding it; stops counting at ``limit``."""
-        memo: dict[Access, int] = {}
-
-        def count(e: Access) -> int:
-            if e not in memo:
-                definition = self.definition(e)
-                memo[e] = 1
-                if definition is not None:
-                    total = sum(count(a) * definition.count(a) for a in accesses(definition))
-                    memo[e] = min(limit, max(1, int(total)))
-            return memo[e]
-
-        return count(element)
+    def size(self, element: Access) -> int:
+        """About how many symbols the expanded element has, without expanding it; stops counting at ``MAX_SIZE``."""
+        if element not in self._sizes:
+            definition = self.definition(element)
+            self._sizes[element] = 1
+            if definition is not None:
+                total = sum(self.size(a) * times for a, times in occurrences(definition).items())
+                self._sizes[element] = min(MAX_SIZE, max(1, total))
+        return self._sizes[element]
 
 
 def is_short(scalars: Scalars, limit: int = 16) -> bool:
@@ -131,7 +131,20 @@ def is_short(scalars: Scalars, limit: int = 16) -> bool:
     defined = [e for t in network.tensors.values() if t.role == "value" and not t.anonymous for e in t.elements()]
     weights = [e for w in network.weights for e in w.elements()]
     forms = [scalars.definition(e) for e in defined] + [scalars.gradient(w) for w in weights]
-    return all(form is None or sum(form.count(a) for a in form.atoms(Access)) <= limit for form in forms)
+    return all(form is None or occurrences(form).total() <= limit for form in forms)
+
+
+def occurrences(expression: sympy.Expr) -> Counter[Access]:
+    """How often every element stands in an expression."""
+    found: Counter[Access] = Counter()
+    waiting: list[sympy.Basic] = [expression]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Access):
+            found[node] += 1
+        else:
+            waiting += node.args
+    return found
 
 
 def adjoint(element: Access) -> Access:
@@ -140,5 +153,10 @@ def adjoint(element: Access) -> Access:
 
 
 def is_small(network: Network, limit: int = 40) -> bool:
-    """Whether every single weight can be shown: at most ``limit`` weights, and no long sums."""
-    return sum(t.size for t in network.weights) <= limit and all(t.size <= 4 * limit for t in network.tensors.values())
+    """Whether every single weight can be shown: at most ``limit`` weights, no long sums, no long way back in time."""
+    steps = [step.last - step.first + 1 for step in network.equations if isinstance(step, Scan)]
+    return (
+        sum(t.size for t in network.weights) <= limit
+        and all(t.size <= 4 * limit for t in network.tensors.values())
+        and max(steps, default=0) <= MAX_STEPS
+    )

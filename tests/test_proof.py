@@ -403,6 +403,29 @@ def test_every_access_of_a_narrow_network_stays_inside() -> None:
                     assert tensor.start(d) <= low <= high <= tensor.last[d], f"{access} in {eq}"
 
 
+LONG = """
+    size T = 1000
+    input x[T, 20]
+    weight W[30, 30], U[30, 20], V[30, 20]
+    h[t] = tanh(W @ h[t-1] + U @ x[t])
+    g[s] = tanh(W @ g[s-2] + V @ x[T+1-s])
+    y[t] = linear(h[t]) + linear(g[T+1-t])
+    target r[T]
+    loss L = sum((y - r)^2) + sum(h[T]) * sum(g[1])
+"""
+
+
+def test_a_long_recurrence_is_proved_over_a_few_steps() -> None:
+    """Enough of them for a state that is read two steps back, and for the sequence read from its end."""
+    narrow = shrink(network_of(LONG))
+    (steps,) = {s.last for s in narrow.equations if isinstance(s, Scan)}
+    assert 3 <= steps <= 5
+    assert narrow.tensors["x"].shape[0] == steps
+    mirrored = [str(i) for eq in narrow.flat_equations for a in eq.reads if a.tensor == "x" for i in a.indices]
+    assert f"{steps + 1} - s" in mirrored
+    assert all(c.holds for c in proof_of(LONG).checks)
+
+
 def test_constants_of_a_narrow_network_are_a_corner_of_the_wide_ones() -> None:
     spec = "input x[50]\nconstant c[50] = 0.25\nweight w[50]\nloss L = sum((c * x - w)^2)\n"
     narrow = shrink(network_of(spec))

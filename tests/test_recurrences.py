@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import sympy
 from oracles import Data, automatic, derived, draw, network_of, sigmoid, sweep_of
 
 from codegen.numbering import PlainText
+from derive.derivation import derive
 from derive.expressions import Access, Within, index
 from derive.gather import gather
 from derive.network import Scan, flatten
@@ -346,3 +348,36 @@ def test_a_contribution_is_gathered(
 def test_a_strided_read_stays_a_scatter_where_looking_for_it_would_cost_more() -> None:
     ranges = {ROW: (1, 50), K: (1, 3)}
     assert gather(Access("c", ROW, K), Access("x", 2 * ROW + K), ranges, (G,), {G: (3, 103)}) is None
+
+
+LONG_LSTM = """
+    size T = 1000
+    input x[T, 8]
+    f[t, 16] = sigmoid(dense(x[t]) + linear(h[t-1]))
+    i[t, 16] = sigmoid(dense(x[t]) + linear(h[t-1]))
+    o[t, 16] = sigmoid(dense(x[t]) + linear(h[t-1]))
+    g[t, 16] = tanh(dense(x[t]) + linear(h[t-1]))
+    c[t] = f[t] * c[t-1] + i[t] * g[t]
+    h[t] = o[t] * tanh(c[t])
+    y[t] = linear(h[t])
+    target r[T]
+    loss L = mean((y - r)^2)
+"""
+
+
+def test_a_thousand_steps_are_derived_and_proved_in_seconds() -> None:
+    began = time.process_time()
+    derivation = derive(network_of(LONG_LSTM))
+    assert time.process_time() - began < 10
+    assert derivation.proof.narrow
+    assert all(check.holds for check in derivation.proof.checks)
+
+
+def test_every_line_of_a_small_lstm_is_derived_and_proved_in_seconds() -> None:
+    spec = LONG_LSTM.replace("1000", "4").replace("x[T, 8]", "x[T]").replace("16", "2")
+    spec = spec.replace("y[t] = linear(h[t])", "y = linear(h[T])").replace("r[T]", "r")
+    began = time.process_time()
+    derivation = derive(network_of(spec.replace("mean((y - r)^2)", "(y - r)^2")))
+    assert time.process_time() - began < 10
+    weights = {e for e in derivation.lines if e.tensor in derivation.sweep.weights}
+    assert len(weights) == sum(w.size for w in derivation.network.weights) == 34

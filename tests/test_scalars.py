@@ -9,7 +9,7 @@ from oracles import CASES, EXAMPLES, complex_step, draw, elements, exact, exampl
 from derive.evaluate import compile_scalar, context, forward
 from derive.expressions import Access, Cases, accesses
 from derive.functions import maximum
-from derive.scalars import Scalars, adjoint, is_small
+from derive.scalars import MAX_SIZE, Scalars, adjoint, is_small
 
 
 def scalars_of(spec: str) -> Scalars:
@@ -131,7 +131,7 @@ def test_the_size_of_an_expanded_element_is_known_without_expanding_it(element: 
 def test_counting_stops_at_a_limit() -> None:
     layers = "\n".join(f"h{n}[3] = tanh(dense({f'h{n - 1}' if n > 1 else 'x'}))" for n in range(1, 13))
     scalars = scalars_of(f"input x[3]\n{layers}\ny = linear(h12)\nloss L = y^2\n")
-    assert scalars.size(a("L"), limit=1000) == 1000
+    assert scalars.size(a("L")) == MAX_SIZE
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
