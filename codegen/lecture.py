@@ -28,7 +28,7 @@ class Lecture:
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
         self.notation = Notation(self.network, self.sweep)
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
-        self.matrix = MatrixWriter(self.writer)
+        self.matrix = MatrixWriter(self.writer, (*self.network.equations, *self.sweep.equations))
         self.small = bool(derivation.lines)
         self.graph = graph_of(self.network, self.scalars)
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}

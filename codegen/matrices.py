@@ -6,26 +6,53 @@ these stays in index form: the functions return ``None``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import sympy
 
 from codegen.cases import is_negative
 from codegen.latex import Latex
-from derive.expressions import Access, Cases, Index, index_symbols, rename
+from derive.expressions import Access, Cases, Index, Within, index_symbols, rename
 from derive.matrixform import is_whole, outer
-from derive.network import Equation, Tensor
+from derive.network import Equation, Scan, Tensor, flatten
 from derive.scalars import Scalars
 
 MAX_SIDE = 4  # rows and columns of a matrix written out element by element
 
 
 class MatrixWriter:
-    """Equations with vectors and matrices in bold letters."""
+    """Equations with vectors and matrices in bold letters.
 
-    def __init__(self, writer: Latex) -> None:
+    Of a recurrence every time step has vectors of its own: what stands at time t, ``h[t, i]``, is the vector h with t
+    below.
+    """
+
+    def __init__(self, writer: Latex, steps: Iterable[Equation | Scan] = ()) -> None:
+        steps = tuple(steps)
         self.writer = writer
+        self.times = {step.index for step in steps if isinstance(step, Scan)}
+        accesses = [a for eq in flatten(steps) for a in (eq.lhs, *eq.reads) if a.indices]
+        self.sequences = {a.tensor for a in accesses if index_symbols(a.indices[0]) & self.times}
+
+    def left(self, access: Access) -> str:
+        """The left side of an equation for a whole tensor, or for one time step of a sequence."""
+        return self._letter(access)[0]
+
+    def _letter(self, access: Access) -> tuple[str, tuple[sympy.Expr, ...]]:
+        """The letter of the vector or matrix that an element belongs to, and the element's indices in it."""
+        letter = self.bold(access.tensor)
+        if access.tensor not in self.sequences:
+            return letter, access.indices
+        if len(access.indices) == 1:
+            return self.writer.access(access), ()
+        time = self.writer.index(access.indices[0]).replace(" ", "")
+        return f"{letter}_{{{time}}}", access.indices[1:]
+
+    def has_vectors(self) -> bool:
+        """Whether anything is an array at one time."""
+        tensors = self.writer.notation.tensors.values()
+        return any(len(t.shape) > (t.name in self.sequences) for t in tensors)
 
     def bold(self, tensor: str) -> str:
         """The letter of a whole tensor: bold where it is a vector or a matrix."""
@@ -47,9 +74,10 @@ class MatrixWriter:
 
     def equation(self, eq: Equation) -> str | None:
         """The right side of an equation for a vector or a scalar."""
-        if len(eq.lhs.indices) > 1 or not all(i.is_Symbol for i in eq.lhs.indices):
+        _, indices = self._letter(eq.lhs)
+        if len(indices) > 1 or not all(i.is_Symbol for i in indices):
             return None
-        row = eq.lhs.indices[0] if eq.lhs.indices else None
+        row = indices[0] if indices else None
         return self._reduced(eq, row) if eq.reduce else self.vector(eq.body, row, eq.order)
 
     def vector(self, e: sympy.Expr, row: Index | None, order: tuple[str, ...] = ()) -> str | None:
@@ -65,12 +93,22 @@ class MatrixWriter:
         if e.is_Pow and e.exp.is_Integer and e.exp > 0:
             mark = f"\\odot {e.exp}" if row in index_symbols(e) else str(e.exp)
             return self._over(self.vector(e.base, row), lambda base: f"{self._raised(base, e.base)}^{{{mark}}}")
+        if isinstance(e, Within):
+            return self._within(e, row)
         if isinstance(e, Cases):
             positive = self.vector(e.args[0], row) if e.args[1:] == (1, 0) else None
             return self._over(positive, lambda inside: self.writer.iverson(f"{inside} > 0"))
         if e.is_Function and all(a.is_number for a in e.args[1:]):
             return self._over(self.vector(e.args[0], row), lambda inside: self.writer.call(e, operands=[inside]))
         return None
+
+    def _within(self, e: Within, row: Index | None) -> str | None:
+        """What is there at some times only."""
+        place, *_, value = e.args
+        text = self.vector(value, row) if row not in index_symbols(place) else None
+        if text is None:
+            return None
+        return f"{self.writer.iverson(self.writer.place(e))}\\, {self._wrap(text, value) if value.is_Add else text}"
 
     @staticmethod
     def _over(inside: str | None, write: Callable[[str], str]) -> str | None:
@@ -84,13 +122,13 @@ class MatrixWriter:
             body = rename(rename(eq.body, clash), mapping)
             renamed = replace(eq, lhs=a, body=body, reduce=tuple(clash.get(s, s) for s in eq.reduce))
             return self._reduced(renamed, row) if eq.reduce else self.vector(body, row, eq.order)
-        tail = a.indices[-1:]
-        if a.indices[:-1] not in ((), (1,)) or (tail and tail[0] not in (row, 1)):
+        letter, indices = self._letter(a)
+        tail = indices[-1:]
+        if indices[:-1] not in ((), (1,)) or (tail and tail[0] not in (row, 1)):
             return None
         if tail and tail[0] == 1 and self.writer.notation.tensors[a.tensor].size > 1:
             return None
-        letter = self.bold(a.tensor)
-        return self.transposed(letter) if len(a.indices) == 2 and row is not None else letter
+        return self.transposed(letter) if len(indices) == 2 and row is not None else letter
 
     def _sum(self, e: sympy.Add, row: Index | None, order: tuple[str, ...]) -> str | None:
         previous, self.writer.order = self.writer.order, order
@@ -123,7 +161,7 @@ class MatrixWriter:
             return None
         (inner,) = eq.reduce
         factors = sympy.Mul.make_args(eq.body)
-        matrices = [f for f in factors if isinstance(f, Access) and len(f.indices) == 2 and inner in f.indices]
+        matrices = [f for f in factors if self._is_matrix(f) and inner in f.indices]
         rest = sympy.Mul(*(f for f in factors if f not in matrices[:1]))
         if len(matrices) != 1 or rest == 1 or (row is not None and row in index_symbols(rest)):
             return None
@@ -133,6 +171,9 @@ class MatrixWriter:
             return None
         letter = self.bold(matrix.tensor) if place == 1 else self.transposed(self.bold(matrix.tensor))
         return self._over(self.vector(rest, inner), lambda v: f"{letter}\\, {self._wrap(v, rest)}")
+
+    def _is_matrix(self, e: sympy.Expr) -> bool:
+        return isinstance(e, Access) and len(e.indices) == 2 and e.tensor not in self.sequences
 
     def _wrap(self, text: str, e: sympy.Expr) -> str:
         composed = e.is_Add or any(mark in text for mark in (" + ", " - ", "\\, ", "\\odot "))
@@ -147,15 +188,32 @@ class MatrixWriter:
     def gradient(self, eq: Equation) -> str | None:
         """∂L/∂W of a vector or matrix of weights as a sum of outer products."""
         indices = eq.lhs.indices
-        if eq.reduce or eq.accumulate or len(indices) not in (1, 2) or not all(i.is_Symbol for i in indices):
+        if eq.accumulate or len(indices) not in (1, 2) or not all(i.is_Symbol for i in indices):
             return None
+        if eq.reduce:
+            return self._over_time(eq, indices)
         texts = []
         for term in self.writer.sorted_terms(eq.body):
-            text = self._outer(term, *indices)
+            whole = self.writer.equations.get(term.tensor) if isinstance(term, Access) else None
+            if whole is not None and whole.reduce and self.writer.notation.tensors[term.tensor].anonymous:
+                mapping = dict(zip(whole.lhs.indices, term.indices, strict=True))
+                text = self._over_time(replace(whole, body=rename(whole.body, mapping)), indices)
+            else:
+                text = self._outer(term, *indices)
             if text is None:
                 return None
             texts.append(text)
         return " + ".join(texts).replace("+ -", "- ")
+
+    def _over_time(self, eq: Equation, indices: tuple[Index, ...]) -> str | None:
+        """The sum over all time steps of an outer product: a weight that serves at every step."""
+        if len(eq.reduce) != 1 or eq.reduce[0] not in self.times or eq.body.is_Add:
+            return None
+        (time,) = eq.reduce
+        return self._over(
+            self._outer(eq.body, *indices),
+            lambda text: self.writer.reduction("sum", [(str(time), *eq.ranges[time])], text),
+        )
 
     def _outer(self, term: sympy.Expr, rows: Index, columns: Index | None = None) -> str | None:
         number, rest = term.as_coeff_Mul()

@@ -16,7 +16,7 @@ from derive.network import flatten
 def matrix_form(lecture: Lecture) -> list[Section]:
     section = Section("The same as matrices")
     rows = matrix_rows(lecture)
-    if rows and not lecture.notation.numbered and any(t.shape for t in lecture.network.tensors.values()):
+    if rows and not lecture.notation.numbered and lecture.matrix.has_vectors():
         section.say("With vectors as columns, row $i$ of a weight matrix holding the weights into unit $i$:")
         section.display(*rows)
     if lecture.small:
@@ -64,13 +64,13 @@ def matrix_rows(lecture: Lecture) -> list[Row]:
         if not lecture.network.tensors[eq.lhs.tensor].anonymous:
             text = lecture.matrix.equation(eq)
             if text and "\\sum" not in text:
-                rows.append(Row(lecture.matrix.bold(eq.lhs.tensor), text))
+                rows.append(Row(lecture.matrix.left(eq.lhs), text))
     for eq in flatten(lecture.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in lecture.sweep.deltas and not eq.accumulate:
             text = lecture.matrix.equation(eq)
             if text:
-                rows.append(Row(lecture.matrix.bold(eq.lhs.tensor), text))
+                rows.append(Row(lecture.matrix.left(eq.lhs), text))
         elif name in lecture.sweep.weights and not eq.accumulate:
             text = lecture.matrix.gradient(eq)
             if text:

@@ -133,7 +133,7 @@ class Writer(ABC):
         if isinstance(e, Cases):
             return self._cases(e)
         if isinstance(e, Within):
-            return self.product([self.iverson(self._place(e)), self._bracketed(self._write(e.args[3]), SUM)]), SUM
+            return self.product([self.iverson(self.place(e)), self._bracketed(self._write(e.args[3]), SUM)]), SUM
         if isinstance(e, Equal):
             return self.iverson(f"{self._write(e.args[0])[0]} = {self._write(e.args[1])[0]}"), ATOM
         if isinstance(e, _EVEN) and self._starts_negative(e.args[0]):  # SymPy picks a sign; the user's order does
@@ -366,7 +366,7 @@ class Writer(ABC):
             f"{self._write(left)[0]} {sign} {self._write(right)[0]}" for left, sign, right in sides
         )
 
-    def _place(self, e: Within) -> str:
+    def place(self, e: Within) -> str:
         """Where an index lies: t = 3, t < 3, 1 ≤ i - k + 1 ≤ 4."""
         subscript, first, last, _ = e.args
         symbols = sorted(index_symbols(subscript), key=str)

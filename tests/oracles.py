@@ -218,6 +218,22 @@ def _digits_conv(d: Data) -> Any:
     return cross_entropy(d["t"], softmax(np.einsum("kcij,cij->k", d["W1"], m) + d["b1"]))
 
 
+def _rnn(d: Data) -> Any:
+    h = 0.0
+    for x in d["x"]:
+        h = np.tanh(d["w"] * h + d["u"] * x + d["b"])
+    return 0.5 * (d["v"] * h - d["r"]) ** 2
+
+
+def _gated(d: Data) -> Any:
+    h = np.zeros(16)
+    for x in d["x"]:
+        u, r = (sigmoid(np.dot(d[f"W{k}"], x) + d[f"b{k}"] + np.dot(d[f"W{k + 1}"], h)) for k in (1, 3))
+        g = np.tanh(np.dot(d["W5"], x) + d["b5"] + np.dot(d["W6"], r * h))
+        h = u * h + (1 - u) * g
+    return 0.5 * (np.dot(d["W7"], h)[0] + d["b7"][0] - d["s"]) ** 2
+
+
 EXAMPLE_LOSSES: dict[str, Loss] = {
     "two_two_one": _two_two_one,
     "gradient_descent": _gradient_descent,
@@ -226,6 +242,8 @@ EXAMPLE_LOSSES: dict[str, Loss] = {
     "iris": _iris,
     "digits": _digits,
     "digits_conv": _digits_conv,
+    "rnn": _rnn,
+    "gru": _gated,
 }
 
 

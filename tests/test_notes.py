@@ -21,6 +21,7 @@ from derive.derivation import Derivation, derive
 from derive.network import Equation
 from derive.numbers import at
 from derive.scalars import adjoint
+from derive.steps import delta_elements
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 needs_pdftotext = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
@@ -628,7 +629,7 @@ def shown_values(derivation: Derivation) -> dict[str, Any]:
             found[plain(notation.latex(element))] = at(sample, element)
             found[plain("{}^{*}" + notation.latex(element))] = at(numbers.after[0], element)
     for name in derivation.sweep.deltas:
-        for element in network.tensors[name].elements():
+        for element in delta_elements(derivation.scalars, name):
             found[plain(notation.latex(adjoint(element)))] = at(sample, adjoint(element))
     for weight in elements(network.weights):
         letter = notation.latex(weight)
