@@ -6,15 +6,27 @@ weights; the loss after is that of all samples with all weights new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import sympy
 
+from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Number, Values, array, compile_scalar, context, forward, number, run
 from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name
 from derive.network import Network
+
+#: What to say about a loss without a real value: the message and the advice.
+BEFORE = (
+    "the loss has no real value for these numbers",
+    "look for a logarithm or a root of something negative, or a division by zero",
+)
+AFTER = (
+    "the loss has no real value after one step",
+    "the step leaves the domain of the loss; a smaller rate makes a smaller step",
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,10 @@ class WorkedNumbers:
 
 
 def work(network: Network, sweep: Sweep) -> WorkedNumbers | None:
-    """The numbers, or ``None`` where weights have no initial value or there is no sample to work."""
+    """The numbers, or ``None`` where weights have no initial value or there is no sample to work.
+
+    Raises :class:`SpecError` where the loss has no real value, before the step or after it.
+    """
     needs_sample = bool(network.data)
     if any(w.name not in network.initial for w in network.weights) or (needs_sample and not network.samples):
         return None
@@ -51,13 +66,13 @@ def work(network: Network, sweep: Sweep) -> WorkedNumbers | None:
         for sample in network.samples or ({},)
     ]
     share = context.mpf(1) if network.batch == "sum" else context.one / len(data)
-    samples = tuple(_backward(network, sweep, {**weights, **sample}) for sample in data)
+    samples = tuple(_real(partial(_backward, network, sweep, {**weights, **d}), *BEFORE) for d in data)
     gradient = {
         w.name: {p: share * context.fsum(s[adjoint_name(w.name)][p] for s in samples) for p in weights[w.name]}
         for w in network.weights
     }
     updated, states = step(network, weights, gradient)
-    after = tuple(forward(network, {**updated, **sample}) for sample in data)
+    after = tuple(_real(partial(forward, network, {**updated, **d}), *AFTER) for d in data)
     return WorkedNumbers(
         samples,
         weights,
@@ -68,6 +83,17 @@ def work(network: Network, sweep: Sweep) -> WorkedNumbers | None:
         share * context.fsum(s[network.loss][()] for s in samples),
         share * context.fsum(s[network.loss][()] for s in after),
     )
+
+
+def _real(compute: Callable[[], Values], message: str, help: str) -> Values:
+    """Values that are all real and finite; :class:`SpecError` where they are not."""
+    try:
+        values = compute()
+    except (ZeroDivisionError, ValueError, OverflowError):
+        raise SpecError(message, None, "", help) from None
+    if any(v.imag or not context.isfinite(v) for numbers in values.values() for v in numbers.values()):
+        raise SpecError(message, None, "", help)
+    return values
 
 
 def _backward(network: Network, sweep: Sweep, values: Values) -> Values:

@@ -2,6 +2,9 @@
 
     python tests/search.py specs 100000         # mutated specifications are read or refused
     python tests/search.py specs 20 --seed 7    # others
+    python tests/search.py networks 10000       # gradients are those of automatic differentiation, to 1e-9
+    python tests/search.py trainers 100         # trainers agree with it too
+    python tests/search.py notes 100            # LaTeX takes the notes
 
 Each search runs in processes of its own, a chunk of cases each, so that no case can spoil the next; a case that kills
 or hangs its process is a counter-example too.  What is found is printed with all that is needed to see it again, and
@@ -19,18 +22,25 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import hypothesis
+from hypothesis import HealthCheck, given, settings
 from mutations import mutant
+from networks import Made, check, check_notes, check_trainer, networks
 from robust import reading, working
 
-MEMORY = 2 * 1024**3  # bytes of address space for one chunk, imports included
-STUCK = 120  # seconds after which a process is taken for hung
+MEMORY = 2 * 1024**3  # bytes of address space for one chunk of mutated specifications, imports included
+STUCK = 1800  # seconds after which a process is taken for hung
 WHOLE = 1 / 12  # of the specifications that are read are derived, proved and printed
 WHOLE_SECONDS = 20.0
+
+#: From a seed, the number of the first case and how many: kind of outcome, what is wrong if anything is, the case.
+Search = Callable[[int, int, int], Iterator[tuple[str, str, str]]]
 
 
 def specs(seed: int, first: int, count: int) -> Iterator[tuple[str, str, str]]:
@@ -48,12 +58,59 @@ def specs(seed: int, first: int, count: int) -> Iterator[tuple[str, str, str]]:
             yield kind, wrong, content.decode("utf-8", errors="backslashreplace")
 
 
-SEARCHES = {"specs": (specs, 1000)}
+def random_networks(check: Callable[[Made], str], most: int) -> Search:
+    """A search through random networks with this check, which tells the kind of outcome and raises what is wrong."""
+
+    def search(seed: int, first: int, count: int) -> Iterator[tuple[str, str, str]]:
+        kinds: list[str] = []
+
+        @hypothesis.seed(f"{seed}:{first}")
+        @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(networks(most))
+        def each(made: Made) -> None:
+            kinds.append(check(made))
+
+        wrong = text = ""
+        try:
+            each()
+        except Exception as error:  # Hypothesis has made it small and notes what it was
+            wrong, text = traceback.format_exc(limit=-6), "\n".join(getattr(error, "__notes__", []))
+        yield from ((kind, "", "") for kind in (kinds + ["passed over"] * count)[: count - bool(wrong)])
+        if wrong:
+            yield "differs", wrong, text
+
+    return search
+
+
+def agrees(made: Made) -> str:
+    check(made)
+    return "agree"
+
+
+def trains(made: Made) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        check_trainer(made, Path(folder))
+    return "agree"
+
+
+def typesets(made: Made) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return "with lines too wide" if check_notes(made, Path(folder)) else "typeset"
+
+
+#: The search, and how many cases one process takes.
+SEARCHES: dict[str, tuple[Search, int]] = {
+    "specs": (specs, 1000),
+    "networks": (random_networks(agrees, most=8), 200),
+    "trainers": (random_networks(trains, most=4), 10),
+    "notes": (random_networks(typesets, most=5), 20),
+}
 
 
 def work(name: str, seed: int, first: int, count: int) -> None:
     """One chunk, in a process of its own: a line of JSON for each case."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    if name == "specs":
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     cases = SEARCHES[name][0](seed, first, count)
     for number in range(first, first + count):
         faulthandler.dump_traceback_later(STUCK, exit=True)

@@ -1,0 +1,33 @@
+"""Random networks against automatic differentiation: what the derived equations give, what trainers give; the notes.
+
+``python tests/search.py networks 10000`` looks further, and so do ``trainers`` and ``notes``.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from networks import Made, check, check_notes, check_trainer, networks
+
+FEW = settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+
+
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
+@given(networks())
+def test_gradients_of_any_network_are_those_of_automatic_differentiation(made: Made) -> None:
+    check(made)
+
+
+@FEW
+@given(networks(most=3))
+def test_trainers_of_any_network_agree(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
+    check_trainer(made, tmp_path_factory.mktemp("trainer"))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@FEW
+@given(networks(most=3))
+def test_notes_of_any_network_are_typeset(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
+    check_notes(made, tmp_path_factory.mktemp("notes"))
