@@ -20,7 +20,7 @@ from derive.network import Network
 
 #: What to say about a loss without a real value: the message and the advice.
 BEFORE = (
-    "the loss has no real value for these numbers",
+    "the loss or one of its derivatives has no real value for these numbers",
     "look for a logarithm or a root of something negative, or a division by zero",
 )
 AFTER = (

@@ -26,6 +26,7 @@ WITHOUT_A_PLACE = (
     "there is nothing to learn",
     "the file holds no statements",
     "the specification is larger than",
+    "the loss or one of its derivatives has no real value",
     "the loss has no real value",
     "no point was found at which the loss has a real value",
 )
