@@ -8,7 +8,7 @@ from __future__ import annotations
 from codegen.figure import Edge, Figure, Look, Node
 from codegen.notation import Notation
 from derive.expressions import Access, index_symbols
-from derive.network import Network
+from derive.network import Network, Scan
 
 COLUMN, ROW = 2.6, 1.35
 MAX_NODES = 24
@@ -42,11 +42,19 @@ def equation_figure(network: Network, notation: Notation) -> Figure | None:
 def _reads(network: Network) -> dict[str, set[str]]:
     """For every value with a name the quantities with a name in its equation; its own past is left out."""
     found: dict[str, set[str]] = {}
+    recurrent = {
+        id(eq): _defined(step) for step in network.equations if isinstance(step, Scan) for eq in step.equations
+    }
     for eq in network.flat_equations:
-        now = [a for a in eq.reads if not _is_past(a)]
+        within = recurrent.get(id(eq), set())
+        now = [a for a in eq.reads if not (a.tensor in within and _is_past(a))]
         inner = (found.get(a.tensor, set()) if network.tensors[a.tensor].anonymous else {a.tensor} for a in now)
         found[eq.lhs.tensor] = found.get(eq.lhs.tensor, set()).union(*inner)
     return {name: inner for name, inner in found.items() if not network.tensors[name].anonymous}
+
+
+def _defined(scan: Scan) -> set[str]:
+    return {eq.lhs.tensor for eq in scan.equations}
 
 
 def _is_past(access: Access) -> bool:

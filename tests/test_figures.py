@@ -134,3 +134,9 @@ def test_a_picture_is_a_kind_of_output(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["-q", str(EXAMPLES / "two_two_one.spec"), "-o", "net.svg"]) == 0
     ElementTree.parse("net.svg")
+
+
+def test_a_convolution_reads_what_it_is_computed_from():
+    """q[i+u-2] looks beside, not back in time."""
+    figure = example("digits_conv").drawn()
+    assert {("q", "", "z"), ("h", "", "m"), ("m", "", "z^{(1)}")} <= joined(figure)
