@@ -1,0 +1,90 @@
+"""Training time against that of others: the same network, data, order, first weights, precision and threads.
+
+    python -m benchmarks.training [--threads 1] [--repeats 5] [--only 4-16-3] [--peers derive,C,JAX]
+
+Before any time is printed, the weights that everybody arrives at are compared with those of a plain NumPy program in
+double precision.  Times are medians of interleaved repetitions; the table shows the time of one update, and how many
+times longer the others take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+parser = argparse.ArgumentParser("python -m benchmarks.training", description=__doc__.split("\n")[0])
+parser.add_argument("--threads", type=int, default=1, help="for everybody")
+parser.add_argument("--repeats", type=int, default=5)
+parser.add_argument("--only", default="", help="works whose name contains this")
+parser.add_argument("--peers", default="", help="names, separated by commas; ourselves always")
+arguments = parser.parse_args()
+
+# Before NumPy and the others are imported, or they do not listen.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = str(arguments.threads)
+if arguments.threads == 1:
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+import numpy as np  # noqa: E402
+
+from benchmarks.training import machine, peers  # noqa: E402
+from benchmarks.training.works import WORKS, Weights, Work, reference  # noqa: E402
+
+TOLERANCE = 2e-3  # of the largest weight: single precision after hundreds of updates
+
+
+def difference(one: Weights, other: Weights) -> float:
+    """The largest difference of two sets of weights, relative to the largest weight."""
+    largest = max(float(np.abs(w).max()) for w, _ in other)
+    return (
+        max(
+            float(np.abs(np.asarray(a) - b).max())
+            for x, y in zip(one, other, strict=True)
+            for a, b in zip(x, y, strict=True)
+        )
+        / largest
+    )
+
+
+def measure(work: Work) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of one update by name, and by how much the weights differ from the reference."""
+    module = peers.generated(work)
+    weights = peers.initial(module)
+    runs = peers.everybody(work, weights, module)
+    if arguments.peers:
+        runs = {name: run for name, run in runs.items() if name in ("derive", *arguments.peers.split(","))}
+    expected = reference(work, weights)
+    errors = {name: difference(run(), expected) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(arguments.repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(t)) / work.steps for name, t in times.items()}, errors
+
+
+def main() -> None:
+    fma, product = machine.peak(arguments.threads)
+    print(
+        f"threads {arguments.threads}; peak of multiply-adds {fma:.0f} GFLOP/s, of a large matrix product {product:.0f}"
+    )
+    for work in WORKS:
+        if arguments.only not in work.name:
+            continue
+        times, errors = measure(work)
+        wrong = {name: e for name, e in errors.items() if not e < TOLERANCE}
+        own = times["derive"]
+        rate = 2 * work.multiplications * work.batch / own / 1e9
+        print(
+            f"\n{work.name}: {own * 1e6:.3g} µs an update, {rate:.3g} GFLOP/s, {rate / product:.0%} of the product's peak"
+        )
+        for name, seconds in times.items():
+            note = f"   DISAGREES by {wrong[name]:.1g}" if name in wrong else ""
+            print(f"  {name:16}{seconds * 1e6:12.3f} µs {seconds / own:9.2f} ×{note}")
+        sys.stdout.flush()
+
+
+main()
