@@ -15,6 +15,7 @@ from codegen.layout import visible_length
 from codegen.notation import GREEK, GREEK_LETTERS
 from codegen.tikz import COLOURS, FILLS
 
+SPACE = ' xmlns="http://www.w3.org/2000/svg"'  # HTML knows the elements without it
 UNIT = 40.0  # pixels a centimetre
 SIZE = 15.0  # of letters, in pixels
 _SYMBOLS = {
@@ -49,7 +50,7 @@ def svg(figure: Figure, alone: bool = False) -> str:
     width, height = UNIT * (right - left + 0.3), UNIT * (bottom - top + 0.15)
     box = f"{UNIT * (left - 0.15):.1f} {UNIT * top:.1f} {width:.1f} {height:.1f}"
     lines = [
-        f'<svg class="figure" xmlns="http://www.w3.org/2000/svg" viewBox="{box}" '
+        f'<svg class="figure"{SPACE if alone else ""} viewBox="{box}" '
         f'width="{figure.scale * width:.0f}" role="img" aria-labelledby="f{number}t f{number}d">',
         f'<title id="f{number}t">{escape(figure.caption)}</title>',
         f'<desc id="f{number}d">{escape(figure.description)}</desc>',
