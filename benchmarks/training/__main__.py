@@ -78,9 +78,8 @@ def main() -> None:
         wrong = {name: e for name, e in errors.items() if not e < TOLERANCE}
         own = times["derive"]
         rate = 2 * work.multiplications * work.batch / own / 1e9
-        print(
-            f"\n{work.name}: {own * 1e6:.3g} µs an update, {rate:.3g} GFLOP/s, {rate / product:.0%} of the product's peak"
-        )
+        share = f"{rate:.3g} GFLOP/s, {rate / product:.0%} of the product's peak"
+        print(f"\n{work.name}: {own * 1e6:.3g} µs an update, {share}")
         for name, seconds in times.items():
             note = f"   DISAGREES by {wrong[name]:.1g}" if name in wrong else ""
             print(f"  {name:16}{seconds * 1e6:12.3f} µs {seconds / own:9.2f} ×{note}")
