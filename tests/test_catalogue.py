@@ -190,6 +190,11 @@ def test_losses(call: str, shape: str) -> None:
         agree(spec, lambda d: LOSSES[call](*arguments(call, d["w"] * d["x"], d)), data(size, seed))
 
 
+@pytest.mark.parametrize("loss", ["squared_error(t, y)", "huber(t, y)", "cosine(t, y)", "kl(t = y, p = t)"])
+def test_a_target_may_stand_first_where_it_changes_nothing_or_is_named(loss: str) -> None:
+    assert network_of(f"input x[2]\ny[2] = softmax(dense(x))\ntarget t[2]\nloss {loss}").loss == "L"
+
+
 # What makes weights -------------------------------------------------------------------------------------------
 
 LEARNED = """

@@ -130,6 +130,8 @@ def expand(builder: Builder, function: Function, values: list[Value], lowering: 
     if definition in builder.opening:
         name = definition.name.id
         raise SpecError(f"'{name}' is defined through itself", node.span, "", "a formula cannot contain itself")
+    if is_catalogued(definition) and not node.keywords:
+        _check_order(builder, definition, values)
     builder.opening.append(definition)
     try:
         result = inner.lower(definition.body, None)
@@ -145,6 +147,45 @@ def expand(builder: Builder, function: Function, values: list[Value], lowering: 
     finally:
         builder.opening.pop()
     return Value(result.shape, result.element, node.span, result.order)
+
+
+def _check_order(builder: Builder, definition: syntax.Define, values: list[Value]) -> None:
+    """A target in the place of a prediction is a slip, unless the loss is the same either way."""
+    places = {p.id: n for n, p in enumerate(definition.parameters)}
+    targets = {t.name for t in builder.targets()}
+    own = places.get("t")
+    if own is None or _is_one_of(values[own], targets):
+        return
+    for parameter, n in places.items():
+        if _is_one_of(values[n], targets) and not _is_symmetric(builder, definition, parameter):
+            usage, name = builder.signature(definition.name.id), definition.name.id
+            other = builder.text(values[own].span)
+            swapped = f"{parameter} = {builder.text(values[n].span)}, t = {other}"
+            help = f"write {usage}; if it is meant so, name the arguments: {name}({swapped})"
+            message = f"the target stands in the place of {parameter}, and {other} in that of t"
+            raise SpecError(message, values[n].span, "a target", help)
+
+
+def _is_one_of(value: Value, tensors: set[str]) -> bool:
+    probe = value.probe()
+    return isinstance(probe, Access) and probe.tensor in tensors
+
+
+def _is_symmetric(builder: Builder, definition: syntax.Define, parameter: str) -> bool:
+    """Whether a loss of single numbers is the same with t and ``parameter`` exchanged: at some point, to 15 digits."""
+    from derive.language.lowering import Lowering
+
+    def at(**numbers: sympy.Rational) -> sympy.Expr:
+        given = {p.id: rational(p.default) for p in definition.parameters if p.default is not None} | numbers
+        scope = Scope(builder.reserved, parameters={k: Value.scalar(v, definition.span) for k, v in given.items()})
+        return Lowering(builder, scope).lower(definition.body, ()).element(()).evalf()
+
+    one, other = sympy.Rational(2, 7), sympy.Rational(3, 5)
+    rest = {p.id: sympy.Rational(1, 3) for p in definition.parameters if p.default is None}
+    builder.opening.append(definition)
+    difference = at(**{**rest, "t": one, parameter: other}) - at(**{**rest, "t": other, parameter: one})
+    builder.opening.pop()
+    return abs(difference) < 1e-15
 
 
 def _declare_fact(
