@@ -217,7 +217,7 @@ class Worked:
         settings = {**optimizer.settings, optimizer.count: sympy.Integer(1)}
         known = {s: lecture.number_shown(value) for s, value in settings.items()}
         for state in optimizer.states:
-            known[state] = lecture.number_shown(optimizer.starts.get(state, sympy.Integer(0)).xreplace(settings))
+            known[state] = lecture.number_shown(optimizer.start(state.name))
         known[optimizer.weight] = show(at(self.numbers.weights, weight))
         known[optimizer.gradient] = show(at(self.numbers.gradient, weight))
         rows = []

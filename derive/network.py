@@ -199,6 +199,11 @@ class Optimizer(output.Typeset):
         """The order of what stands on the right of a symbol's equation."""
         return self.orders.get(symbol, (self.weight.name,))
 
+    def start(self, state: str) -> sympy.Expr:
+        """The value of a state before the first update."""
+        formula = next((body for s, body in self.starts.items() if s.name == state), sympy.Integer(0))
+        return formula.xreplace(self.settings)
+
     def rate_at(self, update: int) -> sympy.Expr:
         """The learning rate of an update, the first being number 1."""
         if self.schedule is None:

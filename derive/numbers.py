@@ -104,21 +104,31 @@ def _backward(network: Network, sweep: Sweep, values: Values) -> Values:
 def step(network: Network, weights: Values, gradient: Values) -> tuple[Values, dict[str, Values]]:
     """The first update of every weight by the network's optimizer.
 
-    Returns the new weights and, by name, whatever else the optimizer's equations define, for every weight.
+    Returns the new weights and, by name, whatever else the optimizer's equations define, for every weight.  Raises
+    :class:`SpecError` where an equation has no real value.
     """
     optimizer = network.optimizer
     settings: Values = {str(s): {(): number(value)} for s, value in optimizer.settings.items()}
     settings[str(optimizer.count)] = {(): context.one}
-    starts = {str(s): _compiled(optimizer.starts.get(s, sympy.Integer(0)))({}, settings) for s in optimizer.states}
+    starts = {str(s): number(optimizer.start(s.name)) for s in optimizer.states}
     lines = [(str(symbol), _compiled(body)) for symbol, body in optimizer.updates]
     results: dict[str, Values] = {symbol: {name: {} for name in weights} for symbol, _ in lines}
     for name, old in weights.items():
         for point, value in old.items():
-            known = {str(optimizer.weight): value, str(optimizer.gradient): gradient[name][point], **starts}
+            slope = gradient[name][point]
+            known = {str(optimizer.weight): value, str(optimizer.gradient): slope, **starts}
             values: Values = {**settings, **{s: {(): v} for s, v in known.items()}}
             for symbol, body in lines:
-                values[symbol] = {(): body({}, values)}
-                results[symbol][name][point] = values[symbol][()]
+                try:
+                    result = body({}, values)
+                except ArithmeticError:
+                    result = context.nan
+                if result.imag or not context.isfinite(result):
+                    place = str(Access(name, *point))
+                    message = f"the first update of {place} has no real value: {symbol} where g = {float(slope.real):g}"
+                    raise SpecError(message, help="change the settings of the optimizer, its updates, or the numbers")
+                values[symbol] = {(): result}
+                results[symbol][name][point] = result
     return results.pop(str(optimizer.weight)), results
 
 

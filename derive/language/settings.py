@@ -122,10 +122,12 @@ class Settings:
                 help = f"write another name here, or leave {made.name} out"
                 raise SpecError(f"'{setting}' is a setting of {made.name} too", self.builder.spans[setting], "", help)
         settings = {made.rate: sympy.Integer(0), **made.settings, **self.hyperparameters(made)}
-        if self.rate is None:
-            return replace(made, settings=settings)
-        schedule, first = self.schedule()
-        return replace(made, settings={**settings, made.rate: first}, schedule=schedule)
+        schedule, first = self.schedule() if self.rate else (None, settings[made.rate])
+        made = replace(made, settings={**settings, made.rate: first}, schedule=schedule)
+        for line in own.updates if own else ():
+            if line.target.brackets and not _is_number(made.start(line.target.name.id)):
+                raise SpecError("this has no real value", line.body.span, "", "change it, or the settings in it")
+        return made
 
     def from_catalogue(self, name: syntax.Name | None) -> Optimizer:
         """An optimizer of the catalogue, its learning rate called as the ``rate`` line says, else by a free letter."""
@@ -150,7 +152,7 @@ class Settings:
         formulas = Formulas(self.builder, "a learning rate", {"k": k}, optimizers.schedules())
         formula, _ = formulas.lower(formulas.with_first(node, "k"))
         first = formula.xreplace({k: sympy.Integer(1)})
-        if not (first.is_real and first.is_finite):
+        if not _is_number(first):
             help = "k counts the updates from 1"
             raise SpecError("the learning rate has no real value at k = 1", node.span, "", help)
         if first <= 0:
@@ -232,6 +234,10 @@ class Settings:
                         "",
                         f"rename {tensor.name}, or leave out: notation numbered",
                     )
+
+
+def _is_number(value: sympy.Expr) -> bool:
+    return bool(value.is_real and value.is_finite)
 
 
 def symbol(name: str) -> sympy.Symbol:
