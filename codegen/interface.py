@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codegen.literals import literal
 from codegen.optimizer import Update
 from derive.network import Network, Numbers
@@ -14,7 +16,7 @@ PARAMETERS = (
 ).split()
 
 
-def tables(network: Network, solvers: list[Update]) -> list[str]:
+def tables(network: Network, solvers: list[Update], statistics: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The module's constants: what the wrapper around the kernels needs to know."""
     facts = {
         kind: tuple(dict.fromkeys(f.tensor for f in network.facts if bool(f.reduce) is (kind == "sum")))
@@ -32,6 +34,7 @@ def tables(network: Network, solvers: list[Update]) -> list[str]:
         "INPUTS": ({t.name: t.shape for t in network.of_role("input")}, "shapes of one sample"),
         "TARGETS": ({t.name: t.shape for t in network.of_role("target")}, ""),
         **(masks if network.masks else {}),
+        **({"STATISTICS": (dict(statistics), "of all samples, for predictions")} if statistics else {}),
         "OUTPUTS": ({name: network.tensors[name].shape for name in network.outputs}, ""),
         "WEIGHTS": ({t.name: t.shape for t in network.weights}, "in the order of the parameter vector"),
         "BIASES": (tuple(t.name for t in network.weights if t.bias), "weights that start at zero"),

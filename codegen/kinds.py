@@ -26,7 +26,9 @@ class Kind(IntEnum):
 
 
 def kinds(program: Program) -> dict[str, Kind]:
-    """The kind of every tensor of a program."""
+    """The kind of every tensor of a program; where samples are explicit, nothing is summed that no equation sums."""
+    if program.sampled is not None:
+        return {name: Kind.BATCH if name in program.sampled else Kind.PLAIN for name in program.tensors}
     found = {
         name: Kind.BATCH if t.role in ("input", "target", "mask") else Kind.PLAIN for name, t in program.tensors.items()
     }

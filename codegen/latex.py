@@ -82,7 +82,7 @@ class Latex(Writer):
         word += (f"_{{{below}}}" if below else "") + (f"^{{{exponent}}}" if exponent else "")
         return word + self.brackets(", ".join(arguments))
 
-    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
+    def reduction(self, kind: str, bounds: list[tuple[str, str, str]], body: str) -> str:
         sign = "\\sum" if kind == "sum" else "\\max"
         if len(bounds) == 1 and kind == "sum":
             index, first, last = bounds[0]
@@ -152,7 +152,7 @@ class Text(Writer):
         call = f"{ {'Abs': 'abs'}.get(name, name) }({inside})"
         return f"{call}^{exponent}" if exponent else call
 
-    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
+    def reduction(self, kind: str, bounds: list[tuple[str, str, str]], body: str) -> str:
         return f"{'Σ' if kind == 'sum' else 'max'}_{','.join(b[0] for b in bounds)} {body}"
 
     def iverson(self, condition: str) -> str:

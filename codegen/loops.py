@@ -26,7 +26,7 @@ def nest(
     free = [i for i in eq.free if i not in fixed]
     over = [i for i in eq.reduce if i not in fixed]
     for position, i in enumerate(over):
-        if i is SAMPLE:  # a sum over the samples is added up in the array, sample by sample
+        if i is SAMPLE and eq.kind == "sum":  # a sum over the samples is added up in the array, sample by sample
             rest = tuple(over[:position] + over[position + 1 :])
             inner = nest(replace(eq, reduce=rest, accumulate=True), ranges, (*fixed, SAMPLE), notes)
             return [Loop(SAMPLE, ranges[SAMPLE], tuple(inner))]

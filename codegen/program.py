@@ -38,11 +38,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Program:
-    """The forward equations, then those of the derivatives, and every tensor that occurs in them."""
+    """The forward equations, then those of the derivatives, and every tensor that occurs in them.
+
+    Samples are unwritten, or, where equations reduce over them, explicit: then ``sampled`` are the tensors that have
+    the samples as their first index, which their shapes leave out.
+    """
 
     forward: tuple[Line, ...]
     backward: tuple[Line, ...]
     tensors: Mapping[str, Tensor]
+    sampled: frozenset[str] | None = None
 
     @property
     def lines(self) -> tuple[Line, ...]:

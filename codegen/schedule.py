@@ -17,6 +17,7 @@ from codegen.loops import fuse, nest
 from codegen.nodes import SAMPLE, SAMPLES, WHOLE, Clear, Loop, Node, Product, Range, read, tensors_of, walk, written
 from codegen.products import factors, matrix
 from codegen.program import Line, Program, choosers, is_plain
+from codegen.samples import statistics
 from derive.expressions import Access, Index
 from derive.network import Equation, Tensor
 
@@ -27,6 +28,7 @@ TOTAL = "loss of all samples"  # the tensor that holds Σ over the minibatch of 
 class Schedule:
     """The three kernels of a network, and where its quantities are kept.
 
+    Where predictions need ``statistics`` of all samples, ``alone`` computes them from those for each sample alone.
     ``arrays`` are the intermediate tensors that need memory, ``scalars`` those that live in a local variable.
     """
 
@@ -37,9 +39,11 @@ class Schedule:
     kinds: Mapping[str, Kind]
     arrays: tuple[str, ...]
     scalars: frozenset[str]
+    statistics: tuple[str, ...] = ()
+    alone: tuple[Node, ...] = ()
 
 
-def schedule(program: Program, outputs: Iterable[str], loss: str) -> Schedule:
+def schedule(program: Program, outputs: tuple[str, ...], loss: str) -> Schedule:
     """Schedule a program; ``outputs`` are the tensors that a prediction consists of."""
     builder = _Builder(program)
     needed = _ancestors(program, outputs)
@@ -48,32 +52,37 @@ def schedule(program: Program, outputs: Iterable[str], loss: str) -> Schedule:
         builder.kernel([line for line in program.forward if line.equation.lhs.tensor not in needed], loss),
         builder.kernel(program.backward),
     ]
-    kept = {*outputs, TOTAL, *(t for t, kind in builder.kinds.items() if kind is Kind.SUMMED)}
+    known = statistics(program, outputs)
+    needed = _ancestors(program, outputs, known)
+    alone = builder.kernel([line for line in program.forward if line.equation.lhs.tensor in needed]) if known else []
+    kept = {*outputs, *known, TOTAL, *(t for t, kind in builder.kinds.items() if kind is Kind.SUMMED)}
     used = sorted({t for k in kernels for n in k for t in tensors_of(n)} - kept, key=list(builder.tensors).index)
-    own = [t for t in used if builder.tensors[t].role in ("value", "adjoint")]
-    scalars = frozenset(t for t in own if _is_scalar(t, kernels))
+    own = [t for t in used if builder.tensors[t].role in ("value", "adjoint") and not builder.is_gradient(t)]
+    scalars = frozenset(t for t in own if _is_scalar(t, kernels) and _is_scalar(t, [alone], least=0))
     forward, losses, backward = (tuple(k) for k in kernels)
     kept_arrays = [t for t in builder.tensors if t in kept and builder.is_intermediate(t)]
     arrays = tuple(t for t in own if t not in scalars)
-    return Schedule(forward, losses, backward, builder.tensors, builder.kinds, (*arrays, *kept_arrays), scalars)
+    places = (*arrays, *kept_arrays)
+    return Schedule(forward, losses, backward, builder.tensors, builder.kinds, places, scalars, known, tuple(alone))
 
 
-def _ancestors(program: Program, outputs: Iterable[str]) -> set[str]:
-    """The tensors that the outputs are computed from, themselves included."""
-    needed = set(outputs)
+def _ancestors(program: Program, outputs: Iterable[str], known: Iterable[str] = ()) -> set[str]:
+    """The tensors that the outputs are computed from, themselves included, where some are known already."""
+    known = set(known)
+    needed = set(outputs) - known
     size = -1
     while len(needed) > size:
         size = len(needed)
         for line in program.forward:
             if line.equation.lhs.tensor in needed:
-                needed |= {a.tensor for a in line.equation.reads}
+                needed |= {a.tensor for a in line.equation.reads} - known
     return needed
 
 
-def _is_scalar(tensor: str, kernels: Iterable[Iterable[Node]]) -> bool:
+def _is_scalar(tensor: str, kernels: Iterable[Iterable[Node]], least: int = 1) -> bool:
     """Whether a tensor is written and read in one loop body only, always the same element of it."""
     using = [k for k in kernels if any(tensor in tensors_of(n) for n in k)]
-    return len(using) == 1 and _at_home(tensor, tuple(using[0]))
+    return len(using) == least == 0 or (len(using) == 1 and _at_home(tensor, tuple(using[0])))
 
 
 def _at_home(tensor: str, nodes: tuple[Node, ...]) -> bool:
@@ -100,22 +109,29 @@ class _Builder:
 
     def is_intermediate(self, tensor: str) -> bool:
         """Whether memory for a tensor is to be found: it is no input, target, constant, weight or gradient."""
-        origin = self.tensors.get(tensor.removeprefix("∂"))
-        gradient = tensor.startswith("∂") and origin is not None and origin.role == "weight"
         defined = tensor == TOTAL or any(line.equation.lhs.tensor == tensor for line in self.program.lines)
-        return defined and not gradient
+        return defined and not self.is_gradient(tensor)
+
+    def is_gradient(self, tensor: str) -> bool:
+        """Whether a tensor is the derivative for a weight."""
+        origin = self.tensors.get(tensor.removeprefix("∂"))
+        return tensor.startswith("∂") and origin is not None and origin.role == "weight"
 
     def kernel(self, lines: Iterable[Line], loss: str | None = None) -> list[Node]:
         """The nodes of one kernel; with ``loss``, the sum of that tensor over the samples is the last of them."""
         groups = [list(g) for _, g in groupby(lines, key=lambda line: id(line.scan) if line.scan else id(line))]
-        groups.sort(key=lambda g: max(self.kinds[line.equation.lhs.tensor] for line in g))
+        explicit = self.program.sampled is not None  # then reductions over samples stand where they are needed
+        if not explicit:
+            groups.sort(key=lambda g: max(self.kinds[line.equation.lhs.tensor] for line in g))
         once: list[Node] = self.cleared([line.equation for g in groups for line in g])
         each: list[Node] = []
         for group in groups:
-            plain = self.kinds[group[0].equation.lhs.tensor] is Kind.PLAIN
+            plain = self.kinds[group[0].equation.lhs.tensor] is Kind.PLAIN and not explicit
             target = once if plain else each
             target += self.recurrence(group) if group[0].scan else self.line(group[0], once)
-        if loss is not None:
+        if loss is not None and explicit:
+            each += nest(Equation(Access(TOTAL), Access(loss)), {})
+        elif loss is not None:
             each += self.summed(Equation(Access(TOTAL), Access(loss)), (), (), once)
         return fuse(once + each)
 
@@ -128,8 +144,9 @@ class _Builder:
     def is_whole(self, eq: Equation) -> bool:
         """Whether an equation defines every element of its tensor."""
         tensor = self.tensors[eq.lhs.tensor]
-        extents = [eq.ranges[i][1] - eq.ranges[i][0] + 1 if i.is_Symbol else 1 for i in eq.lhs.indices]
-        plain = replace(eq, lhs=Access(eq.lhs.tensor, *(i for i in eq.lhs.indices if i.is_Symbol)))
+        indices = [i for i in eq.lhs.indices if i is not SAMPLE]
+        extents = [eq.ranges[i][1] - eq.ranges[i][0] + 1 if i.is_Symbol else 1 for i in indices]
+        plain = replace(eq, lhs=Access(eq.lhs.tensor, *(i for i in indices if i.is_Symbol)))
         return is_plain(plain) and tuple(extents) == tensor.shape
 
     def recurrence(self, group: list[Line]) -> list[Node]:
@@ -147,8 +164,23 @@ class _Builder:
         kind = self.kinds[eq.lhs.tensor]
         if kind is Kind.SUMMED:
             return self.summed(eq, fixed, notes, before)
+        if self.program.sampled is not None:
+            return self.product(eq, fixed, notes) or self.explicit(eq, fixed, notes, before)
         eq = replace(eq, lhs=self.sampled(eq.lhs), body=self.sampled(eq.body))
         return self.product(eq, fixed, notes) or nest(eq, self.ranges(eq), fixed, notes)
+
+    def explicit(
+        self, eq: Equation, fixed: tuple[Index, ...], notes: tuple[str, ...], before: list[Node]
+    ) -> list[Node]:
+        """An equation with the samples among its indices; sums over them are added up in the array, from zero."""
+        nodes: list[Node] = []
+        if SAMPLE in eq.reduce and eq.kind == "sum" and not eq.accumulate:
+            if fixed:
+                nodes = nest(replace(eq, body=sympy.Integer(0), reduce=()), self.ranges(eq), fixed)
+            else:
+                before.append(Clear(eq.lhs.tensor))
+            eq = replace(eq, accumulate=True)
+        return nodes + nest(eq, self.ranges(eq), fixed, notes)
 
     def summed(self, eq: Equation, fixed: tuple[Index, ...], notes: tuple[str, ...], before: list[Node]) -> list[Node]:
         """An equation whose left side is summed over the samples, term by term."""

@@ -19,6 +19,13 @@ def the_network(lecture: Lecture) -> Section:
         tensors = [t for t in lecture.network.tensors.values() if t.role == role and not t.anonymous]
         if tensors:
             section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.")
+    if coupling := lecture.network.coupling:
+        index, count = str(coupling.index), lecture.writer.access(coupling.count)
+        section.say(
+            f"The samples of a batch are computed together: ${index} = 1, \\dots, {count}$ counts them, and "
+            f"${lecture.loss}$ is the loss of the batch. For a prediction, what is taken over the samples of the batch "
+            "is taken over all training data once and for all."
+        )
     for name, dropped in lecture.network.masks.items():
         section.say(mask(lecture, lecture.network.tensors[name], dropped))
     for name, places in choices(lecture.network.flat_equations).items():
@@ -34,12 +41,21 @@ def the_network(lecture: Lecture) -> Section:
             section.say(border(lecture, tensor))
     written = element_rows(lecture) if lecture.small else []
     if written:
-        section.say("Written out element by element, this is")
+        section.say(f"Written out element by element{batch(lecture)}, this is")
         section.display(*written)
     for text, rows in functions_used(lecture.writer, lecture.network.flat_equations):
         section.say(text)
         section.display(*rows)
     return section
+
+
+def batch(lecture: Lecture) -> str:
+    """For how many samples formulas are written out, where that matters."""
+    coupling = lecture.network.coupling
+    if coupling is None:
+        return ""
+    size = lecture.network.constants[coupling.count.tensor]
+    return f" for a batch of ${lecture.writer.access(coupling.count)} = {size}$ samples"
 
 
 def mask(lecture: Lecture, tensor: Tensor, dropped: sympy.Rational) -> str:
@@ -66,6 +82,10 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
     if not tensor.shape:
         return f"${letter}$"
     shape = " \\times ".join(map(str, tensor.shape))
+    coupling = lecture.network.coupling
+    if coupling and tensor.role in ("input", "target", "mask"):  # the first index counts the samples
+        rest = "".join(f" \\times {extent}" for extent in tensor.shape[1:])
+        return f"${letter}$ with ${lecture.writer.access(coupling.count)}{rest}$ elements"
     if tensor.size > 8:
         return f"${letter}$ with ${shape}$ elements"
     elements = [lecture.writer.access(e) for e in tensor.elements()]

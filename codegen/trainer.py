@@ -28,6 +28,7 @@ from codegen.optimizer import updates
 from codegen.printer import Used, is_native, number_lines
 from codegen.program import program_of
 from codegen.resources import environment
+from codegen.samples import explicit, per_sample
 from codegen.schedule import TOTAL, Schedule, schedule
 from codegen.select import scatter, select
 from codegen.stable import stable
@@ -35,6 +36,7 @@ from derive.gradient import Sweep
 from derive.network import Network, Tensor
 from derive.selection import choices
 
+PARTS = ("forward", "losses", "backward", "alone")
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
 
@@ -72,10 +74,11 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
 
     ``spec_name`` goes into the first line, ``module_name`` into the example of use.
     """
-    program = scatter(stable(select(program_of(network, sweep))))
+    program = explicit(scatter(stable(select(program_of(network, sweep)))), network)
+    docstring, coupled, network = _docstring(network, sweep, module_name), bool(network.coupling), per_sample(network)
     plan = schedule(program, network.outputs, network.loss)
     names = _names(plan)
-    kernels = {part: kernel(getattr(plan, part), plan, names) for part in ("forward", "losses", "backward")}
+    kernels = {part: kernel(getattr(plan, part), plan, names) for part in PARTS}
     solvers = updates(network.optimizer)
     rate_used = Used()
     rate = schedule_of(network.optimizer, rate_used)
@@ -89,9 +92,9 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     has_inputs, has_targets = bool(network.of_role("input")), bool(network.of_role("target"))
     context = {
         "spec_name": prose(spec_name),
-        "docstring": _docstring(network, sweep, module_name),
+        "docstring": docstring,
         "imports": _imports(emitted, functions),
-        "tables": tables(network, solvers),
+        "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "views": layout.views,
         "values": layout.values,
@@ -100,7 +103,10 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "outputs": layout.outputs,
         "total": layout.places[TOTAL],
         "size": layout.size,
-        "mean": network.batch == "mean",
+        "averages": network.batch == "mean",
+        "mean": network.batch == "mean" and not coupled,
+        "coupled": coupled,
+        "statistics": layout.statistics,
         "solvers": solvers,
         "rate": rate,
         "extra": extra_settings(solvers),
@@ -160,6 +166,7 @@ class _Layout:
         self.data = [Column(n, t.size, rows(t)) for n, t in enumerate(columns) if t.role != "mask"]
         self.masks = [_mask(n, t, network.masks[t.name]) for n, t in enumerate(columns) if t.role == "mask"]
         outputs = [plan.tensors[name] for name in network.outputs]
+        self.statistics = [View(names[name], f"values[{self.places[name]}]") for name in plan.statistics]
         self.outputs = [Column(self.places[t.name], t.size, rows(t), plan.kinds[t.name] is Kind.BATCH) for t in outputs]
 
     def allocation(self, tensor: Tensor) -> str:
@@ -208,7 +215,7 @@ def _docstring(network: Network, sweep: Sweep, module_name: str) -> list[str]:
         lines += [f"    trainer.predict({'X' if network.of_role('input') else ''})"]
     lines += [
         "    trainer.weights_",
-        *_data_lines(network),
+        *_data_lines(per_sample(network)),
         "",
         f"``python {prose(module_name)}.py --selfcheck`` compares the derivatives ",
     ]

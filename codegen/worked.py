@@ -132,7 +132,7 @@ class Worked:
         lecture = self.lecture
         parts = []
         for tensor in lecture.network.tensors.values():
-            if tensor.role in ("input", "target", "mask", "weight", "constant"):
+            if tensor.role in ("count", "input", "target", "mask", "weight", "constant"):
                 for e in tensor.elements():
                     value = show(at(self.first, e))
                     parts.append(f"${lecture.writer.access(e)} {relation(value)} {value.text}$")

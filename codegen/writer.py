@@ -25,7 +25,16 @@ from derive.steps import Line, Partial, Product, Total
 ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
 PLACES = 5  # decimals of a hyperparameter; smaller ones are written with a power of ten
 LETTERS = ["i", "j", "k", "l", "m", "n", "p", "q", "r", "s", "u", "v"]
-_ROLES = {"constant": 2.0, "adjoint": 3.0, "target": 4.5, "mask": 4.7, "weight": 4.0, "value": 5.0, "input": 6.0}
+_ROLES = {
+    "constant": 2.0,
+    "count": 2.0,
+    "adjoint": 3.0,
+    "target": 4.5,
+    "mask": 4.7,
+    "weight": 4.0,
+    "value": 5.0,
+    "input": 6.0,
+}
 
 _EVEN = (sympy.cosh, sympy.cos, sympy.Abs)
 _ODD = (sympy.sinh, sympy.sin, sympy.tanh, sympy.erf, sympy.sign)
@@ -164,14 +173,38 @@ class Writer(ABC):
         previous = self.scope, self.order
         self.scope, self.order = taken, eq.order
         try:
-            text, level = self._write(rename(eq.body, binding))
+            negative, share, rest = self._share(eq, rename(eq.body, binding))
+            text, level = self._write(rest)
             if not eq.reduce:
                 return text, level
             body = self._bracketed((text, level), SUM)
-            bounds = [(str(binding[s]), *eq.ranges[s]) for s in eq.reduce]
-            return self.reduction(eq.kind, bounds, body), SUM
+            text = self.reduction(eq.kind, [(str(binding[s]), *self._range(eq, s)) for s in eq.reduce], body)
+            if share == 1:
+                return text, SUM
+            text = self.product([self._write(share)[0], text])
+            return (f"-{text}", ADD) if negative else (text, SUM)
         finally:
             self.scope, self.order = previous
+
+    def _share(self, eq: Equation, body: sympy.Expr) -> tuple[bool, sympy.Expr, sympy.Expr]:
+        """What stands before a sum over the samples, as 1/N does for a mean, and what stays inside.
+
+        The first value tells whether there is a minus sign before it all.
+        """
+        coupling = self.notation.network.coupling
+        if coupling is None or coupling.index not in eq.reduce or eq.kind != "sum":
+            return False, sympy.Integer(1), body
+        number, rest = body.as_coeff_Mul()
+        mean = 1 / coupling.count in sympy.Mul.make_args(rest)
+        share, inside = (1 / coupling.count, rest * coupling.count) if mean else (sympy.Integer(1), rest)
+        negative = bool(number.is_negative) and share != 1
+        return negative, share * (abs(number) if mean else 1), inside if mean else body
+
+    def _range(self, eq: Equation, s: Index) -> tuple[str, str]:
+        """The first and the last value of an index; the samples are counted to N."""
+        first, last = map(str, eq.ranges[s])
+        coupling = self.notation.network.coupling
+        return first, self.access(coupling.count) if coupling and s == coupling.index else last
 
     def _rational(self, r: sympy.Rational) -> tuple[str, int]:
         if r.is_Integer:
@@ -424,7 +457,7 @@ class Writer(ABC):
     ) -> str: ...
 
     @abstractmethod
-    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str: ...
+    def reduction(self, kind: str, bounds: list[tuple[str, str, str]], body: str) -> str: ...
 
     @abstractmethod
     def iverson(self, condition: str) -> str: ...

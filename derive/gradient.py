@@ -9,7 +9,7 @@ where SymPy differentiates the scalar ``body``.  For ``T = max_red body`` the de
 maximum is attained, in equal parts.  No width enters: the cost is one scalar derivative per access.
 
 A derivative that is a plain product, or that only one equation reads, is written out where it is used; the others,
-shared by several weights, are named: the δ of the textbooks.
+shared by several weights or put together from several derivatives, are named: the δ of the textbooks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
-from derive.expressions import Access, Equal, Index, extent_of, fresh, index_symbols, partial, rename
+from derive.expressions import Access, Equal, Index, accesses, extent_of, fresh, index_symbols, partial, rename
 from derive.gather import collected, gather
 from derive.network import Equation, Network, Scan, Tensor, cut, flatten
 from derive.tidy import (
@@ -223,7 +223,7 @@ def _summed(
         return body, ()
     outside, inside = hoist(body, over)
     left = tuple(s for s in over if s in index_symbols(inside))
-    count = sympy.Mul(*(eq.ranges[s][1] - eq.ranges[s][0] + 1 for s in over if s not in left))
+    count = sympy.Mul(*(_extent(state, eq, s) for s in over if s not in left))
     rules = ("hoist",) if outside != 1 and outside != -1 else ()
     if not left:
         return outside * count, rules
@@ -234,6 +234,12 @@ def _summed(
         return outside * count, (*rules, "choice")
     lhs = Access("", *(s for s in (*eq.free, *eq.reduce) if s in index_symbols(inside) and s not in left))
     return outside * count * _new_sum(state, replace(eq, lhs=lhs, body=inside, reduce=left, kind="sum"), program), rules
+
+
+def _extent(state: _State, eq: Equation, s: Index) -> sympy.Expr:
+    """The number of values of an index; the number of samples by its name."""
+    coupling = state.network.coupling
+    return coupling.count if coupling and s == coupling.index else sympy.Integer(eq.ranges[s][1] - eq.ranges[s][0] + 1)
 
 
 def _new_sum(state: _State, eq: Equation, program: Program) -> Access:
@@ -274,7 +280,8 @@ def _finish_adjoint(
     recurs = tensor in state.past
     readers = len(_readers(state, own)) if own is not None else 2
     short = sympy.count_ops(total) <= INLINE_LIMIT
-    inline = own is not None and (is_monomial(total) or ((readers <= 1 or shape.anonymous) and short))
+    plain = (readers <= 1 and not _meet(state, total, program)) or shape.anonymous
+    inline = own is not None and (is_monomial(total) or (plain and short))
     inline = inline and not scattered and not recurs
     if not inline:
         name = adjoint_name(tensor)
@@ -345,6 +352,20 @@ def _gathered(
         rules += used
     tidied = tidy(collected(terms), state.kernels)
     return tidied.expression, (*rules, *tidied.rules), scattered
+
+
+def _meet(state: _State, expression: sympy.Expr, program: Program) -> bool:
+    """Whether derivatives of several quantities come together, directly or through sums that have no name."""
+    sums = {eq.lhs.tensor: eq.body for eq in program if isinstance(eq, Equation)}
+    found: set[str] = set()
+    waiting = accesses(expression)
+    while waiting:
+        tensor = waiting.pop().tensor
+        if tensor in state.tensors and tensor not in found:
+            found.add(tensor)
+            if state.tensors[tensor].anonymous:
+                waiting += accesses(sums.get(tensor, sympy.Integer(0)))
+    return sum(not state.tensors[t].anonymous for t in found) > 1
 
 
 def _readers(state: _State, own: Equation) -> set[str]:

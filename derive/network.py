@@ -21,7 +21,7 @@ from derive import output
 from derive.diagnostics import Source
 from derive.expressions import Access, Index, accesses, index_symbols
 
-Role = Literal["input", "target", "mask", "weight", "constant", "value", "adjoint"]
+Role = Literal["input", "target", "mask", "weight", "constant", "count", "value", "adjoint"]
 Numbers: TypeAlias = Any  # a rational, or nested lists of them in the shape of a tensor
 
 
@@ -212,10 +212,20 @@ class Optimizer(output.Typeset):
 
 
 @dataclass(frozen=True)
+class Coupling:
+    """The samples of a batch as an index of the equations: ``index`` runs over them, ``count`` is their number."""
+
+    index: Index
+    count: Access
+
+
+@dataclass(frozen=True)
 class Network(output.Typeset):
     """One specification, resolved: tensors, equations in the order of computation, one scalar loss, numbers.
 
     ``source`` is the text that it was read from; it plays no part in comparisons.
+    Where equations reduce over the samples of a batch, ``coupling`` names the samples' index, which is the first of
+    everything that depends on a sample, and the one sample is the whole batch; elsewhere samples stay unwritten.
     ``masks`` gives for every tensor of that role the probability that an element of it is drawn as 0.
     """
 
@@ -233,6 +243,7 @@ class Network(output.Typeset):
     notation: Literal["indexed", "numbered"] = "indexed"
     decimals: frozenset[sympy.Rational] = frozenset()
     masks: Mapping[str, sympy.Rational] = field(default_factory=dict)
+    coupling: Coupling | None = None
     source: Source | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:

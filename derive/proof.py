@@ -163,8 +163,9 @@ def _draw(tensor: Tensor, network: Network, chance: random.Random, positive: boo
         return {p: context.mpf(chance.randint(1, places)) for p in points}
     numbers = {p: context.mpf(chance.uniform(low, 0.95)) for p in points}
     if any(f.reduce for f in facts):
-        total = context.fsum(numbers.values())
-        numbers = {p: v / total for p, v in numbers.items()}
+        sample = slice(1 if network.coupling else 0)  # what a point tells of the sample that it belongs to
+        totals = {p[sample]: context.fsum(v for q, v in numbers.items() if q[sample] == p[sample]) for p in points}
+        numbers = {p: v / totals[p[sample]] for p, v in numbers.items()}
     return numbers
 
 

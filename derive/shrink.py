@@ -18,7 +18,7 @@ from typing import TypeAlias
 import sympy
 
 from derive.expressions import Access, Index, accesses, index_symbols
-from derive.network import Equation, Network, Scan, Tensor
+from derive.network import Equation, Network, Scan, Tensor, flatten
 
 Dimension: TypeAlias = tuple[str, int]
 Runner: TypeAlias = tuple[int, Index]  # an index of the equation with this number
@@ -40,6 +40,10 @@ def shrink(network: Network) -> Network:
         last = step.last - cuts.of((within[0][0], step.index))
         steps.append(replace(step, last=last, equations=tuple(cuts.equation(n, eq) for n, eq in within)))
     constants = {name: _corner(numbers, tensors[name].shape) for name, numbers in network.constants.items()}
+    if coupling := network.coupling:
+        constants[coupling.count.tensor] = sympy.Integer(
+            next(eq.ranges[coupling.index][1] for eq in flatten(steps) if coupling.index in eq.ranges)
+        )
     return replace(
         network, tensors=tensors, equations=tuple(steps), samples=(), initial={}, constants=constants, source=None
     )

@@ -14,7 +14,7 @@ import sympy
 from derive.diagnostics import Source, Span, SpecError, did_you_mean
 from derive.expressions import Index
 from derive.functions import COMBINING, elementary
-from derive.language import checks, numbers, syntax
+from derive.language import batches, checks, numbers, syntax
 from derive.language.arguments import SIGNATURES, check_parameters, signature
 from derive.language.catalogue import catalogue, is_catalogued
 from derive.language.cycles import circle
@@ -29,7 +29,7 @@ from derive.language.recurrence import check_deferred
 from derive.language.scans import group_recurrences
 from derive.language.scope import Deferred, Scope, Shape
 from derive.language.settings import Settings
-from derive.network import Equation, Fact, Network, Role, Tensor
+from derive.network import Coupling, Equation, Fact, Network, Role, Tensor
 from derive.selection import choices
 
 
@@ -70,6 +70,8 @@ class Builder:
         self.anonymous_names: set[str] = set()
         self.selections: set[str] = set()  # those that stand for one element, E[w]
         self.reserved: frozenset[str] = frozenset()
+        self.coupling: Coupling | None = None
+        self.moments: dict[tuple[str, sympy.Expr], str] = {}
 
     # statements
 
@@ -84,6 +86,7 @@ class Builder:
         for statement in statements:
             if isinstance(statement, syntax.Equation):
                 self.announce(statement)
+        self.coupling = batches.coupling(self, statements)
         for statement in statements:
             if isinstance(statement, syntax.Equation) and statement not in self.initials.values():
                 self.current = statement.target.name.id
@@ -115,7 +118,8 @@ class Builder:
             masks=self.masks,
         )
         checks.check(network, self)
-        return settings.finish(network)
+        network = settings.finish(network)
+        return batches.couple(network, self.coupling, settings.first_sample) if self.coupling else network
 
     def declare(self, statement: syntax.Statement, settings: Settings) -> None:
         match statement:
@@ -244,7 +248,10 @@ class Builder:
 
     def anonymous(self) -> str:
         """A name for a value that has none; not one a user can write."""
-        name = f"Σ{len(self.anonymous_names) + 1}"
+        number = len(self.anonymous_names) + 1
+        while f"Σ{number}" in self.anonymous_names:
+            number += 1
+        name = f"Σ{number}"
         self.anonymous_names.add(name)
         return name
 

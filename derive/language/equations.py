@@ -9,6 +9,7 @@ import sympy
 from derive.diagnostics import SpecError
 from derive.expressions import Access, Index, extent_of, index, index_symbols, rename
 from derive.language import syntax
+from derive.language.batches import name_moments
 from derive.language.lowering import Lowering
 from derive.language.padding import borders, padding
 from derive.language.ranges import Constraint, Range, solve
@@ -69,6 +70,7 @@ def finish(builder: Builder, scope: Scope, last: Pending, ranges: dict[Index, Ra
             if all(s.is_Symbol for s in (*mapping, *mapping.values())) or mapping == {}:
                 pending.pop()
                 last = Pending(last.lhs, rename(whole.body, mapping), whole.reduce, whole.kind, whole.order)
+    pending, last = name_moments(builder, pending, last)
     for p in pending:
         shape = tuple(ranges[s][1] - ranges[s][0] + 1 for s in p.lhs.indices)
         anonymous = p.lhs.tensor in builder.anonymous_names

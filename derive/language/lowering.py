@@ -18,6 +18,7 @@ from derive.expressions import Access, Index, accesses, index_symbols
 from derive.functions import COMBINING, Formula, elementary
 from derive.language import names, syntax
 from derive.language.arguments import bind, by_place
+from derive.language.batches import moments_alone
 from derive.language.definitions import expand
 from derive.language.layers import auto_name, layer, layer_of, learned, makes_layer
 from derive.language.masks import dropout
@@ -303,6 +304,8 @@ class Lowering:
         of functions that read them more than once are named ``always``.
         """
         probe = value.probe()
+        if moments_alone(self, probe):
+            return value
         unnamed = self.builder.anonymous_names - self.builder.selections
         if is_simple(probe) and not reads_anonymous(probe, unnamed):
             return value

@@ -28,7 +28,8 @@ _AFTER_THINGS = {"PLUS", "MINUS", "STAR", "SLASH", "AT", "CIRCUMFLEX", "LPAR", "
 def explain(token: Token, scanner: Scanner, accepted: set[str]) -> SpecError:
     """Words for a token that fits nowhere: the most telling reason first, at last the plain 'expected …'."""
     statement, span = scanner.statement, span_of(token)
-    accepted = accepted - {word.upper() for word in names.ORDINARY} if "NAME" in accepted else accepted
+    if "NAME" in accepted:
+        accepted = accepted - {word.upper() for word in (*names.ORDINARY, names.BATCH)}
     first, before = statement[0], statement[-2] if len(statement) > 1 else None
     if before is None:
         help = f"the words are {', '.join(names.STATEMENTS)}"

@@ -57,6 +57,9 @@ LAYERS = ("linear", "dense", "maxout")
 #: The functions that make tensors of their own: weights, and the mask of a dropout.
 MAKERS = (*LAYERS, "dropout")
 
+#: The index over the samples of a batch, in brackets of a reduction.
+BATCH = "batch"
+
 #: Words that start a statement and are names all the same, where a name is what fits.
 ORDINARY = frozenset({"mask"})
 
@@ -160,6 +163,8 @@ def refuse_reserved(name: str, span: Span) -> None:
     """Raise :class:`SpecError` when a quantity is called by a reserved word."""
     if name in REDUCTIONS:
         help = f"{name} is a function: {name}(e), {name}(i: e)"
+    elif name == BATCH:
+        help = "samples stay unwritten; the word is for reductions over them: mean(batch: z[i])"
     elif name in RESERVED:
         help = f"the word starts a statement: {STATEMENTS[name]}" if name in STATEMENTS else _INSIDE[name]
     else:

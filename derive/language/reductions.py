@@ -9,7 +9,8 @@ import sympy
 
 from derive.diagnostics import Span, SpecError
 from derive.expressions import Access, Equal, Index, accesses, index_symbols
-from derive.language import syntax
+from derive.language import batches, syntax
+from derive.language.names import BATCH
 from derive.language.scope import Value, shown
 
 if TYPE_CHECKING:
@@ -32,16 +33,22 @@ def reduction(lowering: Lowering, node: syntax.Reduction) -> Value:
             raise SpecError(
                 f"index {n.id} is already in use here", n.span, "bound outside this sum", "use another letter"
             )
-    over = tuple(lowering.scope.bind(n.id, n.span) for n in node.indices)
+    over = tuple(
+        batches.bind(lowering, n) if n.id == BATCH else lowering.scope.bind(n.id, n.span) for n in node.indices
+    )
     for s, size in zip(over, node.sizes, strict=True):
         if size is not None:
             lowering.scope.ranges[s] = (1, lowering.builder.extent_of(size))
-    inner = lowering.inside(lowering.scope.inner(bound={**lowering.scope.bound, **dict(zip(names, over, strict=True))}))
+    named = {n: s for n, s in zip(names, over, strict=True) if n != BATCH}
+    inner = lowering.inside(lowering.scope.inner(bound={**lowering.scope.bound, **named}))
     body = inner.lower(node.body, None)
+    for n in node.indices:
+        if n.id == BATCH:
+            batches.check_body(lowering, body, n)
     result = _reduce(lowering, kind, over, body, node.span)
     read = {s for p in lowering.scope.pending for s in index_symbols(p.body)}
     for n, s in zip(node.indices, over, strict=True):
-        if s not in read:
+        if s not in read and n.id != BATCH:
             raise SpecError(f"index {n.id} is not used", n.span, "", "remove it, or use it in the sum")
     return result
 
@@ -66,10 +73,15 @@ def total(lowering: Lowering, kind: str, argument: Value, span: Span) -> Value:
 
 
 def _reduce(lowering: Lowering, kind: str, over: tuple[Index, ...], body: Value, span: Span) -> Value:
+    coupled = lowering.builder.coupling
     match kind:
         case "min":
             negative = lowering.reduce("max", over, lowering.elementwise(lambda a: -a, span, body))
             return lowering.elementwise(lambda a: -a, span, negative)
+        case "mean" if coupled is not None and coupled.index in over:
+            # Divided inside, so that the value is the mean: a prediction reads it for another number of samples.
+            counts = [coupled.count if s == coupled.index else lowering.scope.count(s) for s in over]
+            return lowering.reduce("sum", over, lowering.elementwise(lambda a: a / sympy.Mul(*counts), span, body))
         case "mean":
             count = sympy.Mul(*(lowering.scope.count(s) for s in over))
             return lowering.elementwise(lambda a: a / count, span, lowering.reduce("sum", over, body))

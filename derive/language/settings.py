@@ -37,6 +37,7 @@ class Settings:
         self.chosen: syntax.Optimizer | None = None
         self.lines: list[syntax.Optimizer | syntax.Update] = []
         self.samples: list[dict[str, Numbers]] = []
+        self.first_sample: Span | None = None
         self.initial: dict[str, Numbers] = {}
         self.constants: dict[str, Numbers] = {}
         self.inits: list[syntax.Assignment] = []
@@ -106,6 +107,7 @@ class Settings:
         missing = [name for name in wanted if name not in sample]
         if missing:
             raise SpecError(f"this sample does not give {missing[0]}", statement.span, "", f"add: {missing[0]} = …")
+        self.first_sample = self.first_sample or statement.span
         checks.check_facts(self.builder.facts, sample, statement)
         ones = {n: numbers.filled(m, sympy.Integer(1), statement.span) for n, m in masks.items() if n not in sample}
         self.samples.append({**ones, **sample})

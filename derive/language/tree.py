@@ -153,6 +153,9 @@ class TreeBuilder(Transformer[Token, s.Specification]):
             if isinstance(argument, s.Ranged):
                 help = f"a range belongs before a colon: {function.id}(i in 3: x[i])"
                 raise SpecError("this range has no colon behind it", argument.span, help=help)
+            if isinstance(argument, s.Name) and argument.id == names.BATCH:
+                help = "samples stay unwritten; a reduction over them is written mean(batch: z[i])"
+                raise SpecError("batch stands before the colon of a reduction only", argument.span, help=help)
             if isinstance(argument, s.Keyword):
                 keywords.append(argument)
             elif keywords:
@@ -161,6 +164,9 @@ class TreeBuilder(Transformer[Token, s.Specification]):
             else:
                 plain.append(argument)
         return s.Call(span, function, tuple(plain), tuple(keywords))
+
+    def samples(self, span: Span, word: Token) -> s.Name:
+        return s.Name(span, str(word))
 
     def keyword(self, _span: Span, name: s.Name, _equal: Token, value: s.Expr) -> s.Keyword:
         return s.Keyword(name.span, name.id, value)
