@@ -26,8 +26,9 @@ from derive.gradient import Sweep, sweep
 from derive.language.arguments import signature
 from derive.language.build import load
 from derive.language.catalogue import Entry, catalogue
+from derive.language.names import BATCH
 from derive.language.numbers import rational
-from derive.language.syntax import Call, walk
+from derive.language.syntax import Call, Reduction, walk
 from derive.network import Equation, Network, flatten
 from derive.scalars import adjoint
 from derive.tidy import derivative_of
@@ -76,7 +77,7 @@ class _General(Latex):
         powers = {sympy.Integer(WIDTH**k): f"n^{{{k}}}" if k > 1 else "n" for k in range(1, 5)}
         self.numbers = powers | {sympy.Rational(k, WIDTH): f"\\frac{{{k}}}{{n}}" for k in range(1, WIDTH)}
 
-    def reduction(self, kind: str, bounds: list[tuple[str, int, int]], body: str) -> str:
+    def reduction(self, kind: str, bounds: list[tuple[str, str, str]], body: str) -> str:
         return f"\\{kind}_{{{','.join(b[0] for b in bounds)}}} {body}"
 
 
@@ -89,6 +90,8 @@ def _card(entry: Entry) -> Card:
     parameters = entry.definition.parameters
     call = signature(entry.name, parameters)
     plain = [p.id for p in parameters if p.default is None]
+    if any(i.id == BATCH for n in walk(entry.definition.body) if isinstance(n, Reduction) for i in n.indices):
+        return _of_a_batch(entry, call, plain)
     called = {n.function.id for n in walk(entry.definition.body) if isinstance(n, Call)}
     if len(plain) == 1 and not called & {"sum", "mean"}:
         return _of_one_number(entry, call, _read(f"weight {plain[0]}\nloss f = {entry.name}({plain[0]})"))
@@ -134,6 +137,23 @@ def _of_a_vector(entry: Entry, call: str, plain: list[str]) -> Card:
     derivatives = tuple(_derivative(writer, swept, forward[result], name) for name in plain if name != "t")
     found = "; ".join(dict.fromkeys(_vector_kinks(writer, network, settings)))
     return Card(entry, call, writer.equation(forward[result]), derivatives, found)
+
+
+def _of_a_batch(entry: Entry, call: str, plain: list[str]) -> Card:
+    """A function with sums over the samples: its argument is computed from data, its value enters L = Σ g h."""
+    (name,) = plain
+    settings = {p.id: p.default for p in entry.definition.parameters if p.default is not None}
+    lines = [f"constant {setting} = {number.value}" for setting, number in settings.items()]
+    lines += ["input x", "weight w, b", f"{name} = w * x + b", f"h = {entry.name}({', '.join([*plain, *settings])})"]
+    network = _read("\n".join([*lines, "target g", "loss L = g * h", "batch sum"]))
+    swept = sweep(network)
+    writer = Latex(Notation(network, swept), equations_of(network, swept))
+    moments = {eq.lhs.tensor: eq for eq in network.flat_equations if eq.reduce and eq.lhs.tensor != network.loss}
+    forward = {eq.lhs.tensor: eq for eq in network.flat_equations}
+    parts = [f"{writer.access(eq.lhs)} = {writer.equation(eq)}" for eq in moments.values()]
+    named = [part for part in (*reversed(moments), name) if swept.adjoints[part].named]
+    derivatives = tuple(_derivative(writer, swept, forward["h"], part) for part in named)
+    return Card(entry, call, ",\\; ".join([writer.equation(forward["h"]), *parts]), derivatives, "")
 
 
 def _shape(name: str) -> str:

@@ -212,7 +212,7 @@ class MatrixWriter:
         (time,) = eq.reduce
         return self._over(
             self._outer(eq.body, *indices),
-            lambda text: self.writer.reduction("sum", [(str(time), *eq.ranges[time])], text),
+            lambda text: self.writer.reduction("sum", [(str(time), *self.writer.ends(eq, time))], text),
         )
 
     def _outer(self, term: sympy.Expr, rows: Index, columns: Index | None = None) -> str | None:

@@ -178,7 +178,7 @@ class Writer(ABC):
             if not eq.reduce:
                 return text, level
             body = self._bracketed((text, level), SUM)
-            text = self.reduction(eq.kind, [(str(binding[s]), *self._range(eq, s)) for s in eq.reduce], body)
+            text = self.reduction(eq.kind, [(str(binding[s]), *self.ends(eq, s)) for s in eq.reduce], body)
             if share == 1:
                 return text, SUM
             text = self.product([self._write(share)[0], text])
@@ -200,7 +200,7 @@ class Writer(ABC):
         negative = bool(number.is_negative) and share != 1
         return negative, share * (abs(number) if mean else 1), inside if mean else body
 
-    def _range(self, eq: Equation, s: Index) -> tuple[str, str]:
+    def ends(self, eq: Equation, s: Index) -> tuple[str, str]:
         """The first and the last value of an index; the samples are counted to N."""
         first, last = map(str, eq.ranges[s])
         coupling = self.notation.network.coupling

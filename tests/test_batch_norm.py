@@ -92,6 +92,21 @@ SPECS = {
     """,
 }
 
+DIGITS = """
+    network "Handwritten digits with batch normalisation and dropout"
+    input  x[64]                           # 8 x 8 pixels, scaled to 0 ... 1
+    weight gamma[64], beta[64]
+    z[64] = linear(x)                      # no bias: beta takes its place
+    mu[i] = mean(batch: z[i])              # samples stay unwritten; this is a mean over those of the batch
+    v[i]  = mean(batch: (z[i] - mu[i])^2)
+    y[i]  = gamma[i] * (z[i] - mu[i]) / sqrt(v[i] + 1e-5) + beta[i]
+    h     = dropout(relu(y), 0.2)          # an element is 0 with probability 0.2, else 1.25 times itself
+    p[10] = softmax(dense(h))
+    target t[10]
+    loss L = cross_entropy(t, p)
+    init gamma = 1, beta = 0
+"""
+
 
 def normalised(z: Any, eps: float, axis: Any = 0) -> Any:
     mean = anp.mean(z, axis=axis, keepdims=True)
@@ -415,11 +430,9 @@ def test_a_network_whose_loss_alone_is_coupled_has_no_statistics(make):
 
 
 def test_digits_are_learned(import_trainer):
-    from test_trainer import spec_text
-
     X, y = load_digits(return_X_y=True)
     a, b, c, d = train_test_split(X / 16, y, test_size=0.2, random_state=0, stratify=y)
-    module = import_trainer(spec_text("digits_batch_norm"), "digits_batch_norm")
+    module = import_trainer(DIGITS, "digits_batch_norm")
     trainer = module.Trainer(max_iter=60).fit(a, c)
     assert trainer.score(b, d) >= 0.97
     single = np.vstack([trainer.predict_proba(row[None]) for row in b[:10]])

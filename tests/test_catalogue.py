@@ -163,7 +163,7 @@ def agree(spec: str, loss: Function, d: Data) -> None:
 
 def test_every_entry_is_here() -> None:
     named = {call.partition("(")[0] for call in (*ACTIVATIONS, *LOSSES)}
-    assert named == set(catalogue())
+    assert named | {"batch_norm"} == set(catalogue()), "whose oracle is in test_batch_norm.py"
 
 
 @pytest.mark.parametrize("call", ACTIVATIONS)

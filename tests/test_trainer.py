@@ -149,16 +149,7 @@ def digits_conv(w: Weights, x: Any, y: Any) -> Any:
     return softmax_loss(anp.einsum("kcij,ncij->nk", w["W1"], m) + w["b1"], y)
 
 
-def digits_batch_norm(w: Weights, x: Any, y: Any) -> Any:
-    z = x @ w["W1"].T
-    mean = anp.mean(z, axis=0)
-    normalised = (z - mean) / anp.sqrt(anp.mean((z - mean) ** 2, axis=0) + 1e-5)
-    h = anp.maximum(w["gamma"] * normalised + w["beta"], 0)
-    return softmax_loss(h @ w["W2"].T + w["b2"], y)
-
-
 ORACLES: dict[str, Oracle] = {
-    "digits_batch_norm": digits_batch_norm,
     "digits": digits,
     "digits_conv": digits_conv,
     "iris": iris,

@@ -92,11 +92,15 @@ def _sampled(
 
 
 def moments_alone(lowering: Lowering, expression: sympy.Expr) -> bool:
-    """Whether an expression is made of reductions over the samples and numbers: they will have names of their own."""
-    found, read = lowering.builder.coupling, {a.tensor for a in accesses(expression)}
-    if found is None or not read:
+    """Whether an expression is made of reductions over the samples, which will have names, and of constants."""
+    found, tensors = lowering.builder.coupling, lowering.builder.tensors
+    if found is None:
         return False
-    return read <= {p.lhs.tensor for p in lowering.scope.pending if found.index in p.reduce}
+    moments = {p.lhs.tensor for p in lowering.scope.pending if found.index in p.reduce}
+    rest = {a.tensor for a in accesses(expression)} - moments
+    return rest != {a.tensor for a in accesses(expression)} and all(
+        name in tensors and tensors[name].role == "constant" for name in rest
+    )
 
 
 def name_moments(builder: Builder, pending: list[Pending], last: Pending) -> tuple[list[Pending], Pending]:
