@@ -18,10 +18,8 @@ PARAMETERS = (
 
 def tables(network: Network, solvers: list[Update], statistics: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The module's constants: what the wrapper around the kernels needs to know."""
-    facts = {
-        kind: tuple(dict.fromkeys(f.tensor for f in network.facts if bool(f.reduce) is (kind == "sum")))
-        for kind in ("sum", "binary")
-    }
+    binary = tuple(dict.fromkeys(f.tensor for f in network.facts if not f.reduce))
+    sums = {f.tensor: tuple(d + 1 for d in f.axes) for f in network.facts if f.reduce}
     masks: dict[str, tuple[object, str]] = {
         "MASKS": ({t.name: t.shape for t in network.of_role("mask")}, "data that the trainer draws"),
         "DROPPED": (
@@ -40,8 +38,8 @@ def tables(network: Network, solvers: list[Update], statistics: Mapping[str, tup
         "BIASES": (tuple(t.name for t in network.weights if t.bias), "weights that start at zero"),
         "INITIAL": ({k: _numbers(v) for k, v in network.initial.items()}, "weights that start at given values"),
         "CONSTANTS": ({t.name: _numbers(network.constants[t.name]) for t in network.of_role("constant")}, ""),
-        "SUM_TO_ONE": (facts["sum"], "targets whose elements add up to 1"),
-        "ZERO_OR_ONE": (facts["binary"], "targets whose elements are 0 or 1"),
+        "SUM_TO_ONE": (sums, "targets whose elements add up to 1, and along which axes"),
+        "ZERO_OR_ONE": (binary, "targets whose elements are 0 or 1"),
         **({"CHOICES": (places, "data that are whole numbers from 1 to the number of places")} if places else {}),
         "SCORED": (scored_pairs(network), "targets and the outputs that predict them"),
         "SOLVERS": ({s.name: s.settings for s in solvers}, "with their settings"),

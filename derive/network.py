@@ -151,6 +151,12 @@ class Fact:
     value: sympy.Expr
     tensor: str
 
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The dimensions of the tensor that are summed over; the fact holds at every place of the others."""
+        indices = self.body.indices if isinstance(self.body, Access) else ()
+        return tuple(d for d, i in enumerate(indices) if i in self.reduce)
+
     def __repr__(self) -> str:
         over = f"sum[{', '.join(map(str, self.reduce))}] " if self.reduce else ""
         return f"<Fact {over}{self.body} = {self.value}>"

@@ -162,10 +162,11 @@ def _draw(tensor: Tensor, network: Network, chance: random.Random, positive: boo
     if places := choices(network.flat_equations).get(tensor.name):
         return {p: context.mpf(chance.randint(1, places)) for p in points}
     numbers = {p: context.mpf(chance.uniform(low, 0.95)) for p in points}
-    if any(f.reduce for f in facts):
-        sample = slice(1 if network.coupling else 0)  # what a point tells of the sample that it belongs to
-        totals = {p[sample]: context.fsum(v for q, v in numbers.items() if q[sample] == p[sample]) for p in points}
-        numbers = {p: v / totals[p[sample]] for p, v in numbers.items()}
+    for fact in (f for f in facts if f.reduce):
+        before = len(tensor.shape) - len(fact.body.indices)  # the samples' index, which facts do not mention
+        rows = {p: tuple(n for d, n in enumerate(p) if d - before not in fact.axes) for p in points}
+        totals = {row: context.fsum(numbers[p] for p in points if rows[p] == row) for row in set(rows.values())}
+        numbers = {p: v / totals[rows[p]] for p, v in numbers.items()}
     return numbers
 
 

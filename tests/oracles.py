@@ -87,8 +87,9 @@ def draw(network: Network, seed: int = 0) -> Data:
             data[tensor.name] = chance.uniform(-1.0, 1.0, tensor.shape)
             if places := choices(network.flat_equations).get(tensor.name):
                 data[tensor.name] = chance.integers(1, places + 1, tensor.shape).astype(float)
-            if any(f.tensor == tensor.name for f in network.facts):
-                data[tensor.name] = numpy.eye(tensor.size)[chance.integers(tensor.size)].reshape(tensor.shape)
+            for fact in (f for f in network.facts if f.tensor == tensor.name):
+                numbers = data[tensor.name]
+                data[tensor.name] = (numbers == numbers.max(axis=fact.axes or None, keepdims=True)).astype(float)
     return data
 
 

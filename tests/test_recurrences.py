@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import autograd.numpy as anp
+import numba
 import numpy as np
 import pytest
 import sympy
+from autograd import grad
 from oracles import Data, automatic, derived, draw, network_of, sigmoid, sweep_of
 
 from codegen.numbering import PlainText
+from codegen.trainer import render
 from derive.derivation import derive
 from derive.expressions import Access, Within, index
 from derive.gather import gather
@@ -200,6 +206,23 @@ def _amidst(d: Data) -> Any:
     return total
 
 
+LABELLING = """
+    size T = 4
+    input x[T, 2]
+    h[t, 3] = tanh(dense(x[t]) + linear(h[t-1]))
+    z[t, 3] = dense(h[t])
+    p[t] = softmax(z[t])
+    target r[T, 3]
+    loss L = sum(t: cross_entropy(r[t], p[t]))
+"""
+
+
+def _labelling(d: Data) -> Any:
+    h = states(tanh_cell(d["W2"], d["W1"], d["b1"]), anp.zeros(3), d["x"])
+    z = [anp.dot(d["W3"], v) + d["b3"] for v in h]
+    return -sum(anp.dot(r, v - anp.log(anp.sum(anp.exp(v)))) for v, r in zip(z, d["r"], strict=True))
+
+
 NETWORKS: dict[str, tuple[str, Callable[[Data], Any]]] = {
     "rnn": (RNN, _rnn),
     "gru": (GRU, _gru),
@@ -207,6 +230,7 @@ NETWORKS: dict[str, tuple[str, Callable[[Data], Any]]] = {
     "lstm with peepholes": (PEEPHOLES, lambda d: _lstm(d, 1.0)),
     "bidirectional": (BIDIRECTIONAL, _bidirectional),
     "stacked": (STACKED, _stacked),
+    "every step labelled": (LABELLING, _labelling),
     "learned start": (LEARNED_START, _learned_start),
     "two steps back": (TWO_BACK, _two_back),
     "read back in the midst of a recurrence": (AMIDST, _amidst),
@@ -226,6 +250,41 @@ def test_gradients_are_those_of_automatic_differentiation(name: str) -> None:
         assert np.any(gradient != 0), f"the test says nothing about {weight}"
         scale = float(np.max(np.abs(gradient)))
         np.testing.assert_allclose(gradients[weight], gradient, rtol=1e-9, atol=1e-11 * scale, err_msg=weight)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_trainers_compute_the_derived_gradient(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float64, for several sequences at once; the kernels run as plain Python, so an index out of range shows."""
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    spec, by_hand = NETWORKS[name]
+    path = tmp_path / f"recurrence_{list(NETWORKS).index(name)}_trainer.py"
+    path.write_text(render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer"))
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    found.loader.exec_module(module)
+    rng = np.random.default_rng(2)
+    X, y = module.random_data(rng, 3)
+    weights = {w: np.array(rng.standard_normal(shape) / 2) for w, shape in module.WEIGHTS.items()}
+    data = {**X, **y}
+
+    def loss(w: Any) -> Any:
+        return sum(by_hand({**w, **{k: v[n] for k, v in data.items()}}) for n in range(3)) / 3
+
+    assert module.loss(weights, X, y or None) == pytest.approx(float(loss(weights)), rel=1e-12)
+    gradients = module.gradient(weights, X, y or None)
+    for weight, expected in grad(loss)(weights).items():
+        scale = float(np.max(np.abs(expected)))
+        np.testing.assert_allclose(gradients[weight], expected, rtol=1e-9, atol=1e-11 * scale, err_msg=weight)
+
+
+def test_every_step_of_a_labelled_sequence_has_the_error_of_its_own_labels() -> None:
+    """Σ r = 1 holds for the labels of every step, so softmax with cross-entropy is p - r there as elsewhere."""
+    swept = sweep_of(LABELLING)
+    written = PlainText(network_of(LABELLING), swept)
+    assert "δ_z[t,i] = p[t,i] - r[t,i]" in [written(eq) for eq in flatten(swept.equations)]
 
 
 # How they are written -----------------------------------------------------------------------------------------
