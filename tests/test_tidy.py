@@ -21,7 +21,6 @@ from derive.expressions import Access, Cases, Equal, accesses, index
 from derive.functions import Formula, formula
 from derive.gradient import Adjoint
 from derive.network import Equation, Fact, Scan
-from derive.numbers import evaluate
 
 POINTS = 1000
 K, Y, T, P, A, B, C = (Access(name) for name in ["k", "y", "t", "p", "a", "b", "c"])
@@ -433,4 +432,4 @@ def test_the_notes_can_say_which_rules_led_to_softmax_minus_target() -> None:
 
 
 def test_numbers_of_a_formula_over_symbols() -> None:
-    assert float(evaluate(Z**2 - 1 / Z, {Z: context.mpf(4)})) == 15.75
+    assert float(compile_scalar(Z**2 - 1 / Z)({Z: context.mpf(4)}, {})) == 15.75
