@@ -9,7 +9,8 @@ prints one table.  Each row compares, for one network,
 * **jax**: ``jax.make_jaxpr(jax.grad(loss))``, the construction of its gradient program, with ``lax.scan`` over time;
 * **sympy.diff**: of the loss composed into one scalar, weight by weight, where that is small enough to wait for.
 
-The three run in turn, four times, on empty caches; the least time of each counts, since noise only ever adds.
+The first two run in turn, three times, on empty caches, and the least time of each counts, since noise only ever adds;
+the third runs once. Times are the process's own, so that a busy machine does not matter.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from derive.language.build import load
 from derive.network import flatten
 from derive.tidy import derivative_of
 
-REPEATS = 4
+REPEATS = 3
 LARGEST = 5_000  # leaves of the composed scalar times weights, beyond which sympy.diff is left out
 
 
@@ -183,9 +184,9 @@ def milliseconds(work: Callable[[], object]) -> float:
     partial.cache_clear()
     derivative_of.cache_clear()
     jax.clear_caches()
-    start = time.perf_counter()
+    start = time.process_time()
     work()
-    return 1000 * (time.perf_counter() - start)
+    return 1000 * (time.process_time() - start)
 
 
 def row(family: Family, n: int) -> str:
@@ -203,9 +204,10 @@ def row(family: Family, n: int) -> str:
         composed, weights = family.composed(n)
         jobs["sympy"] = lambda: [composed.diff(w) for w in weights]
     times: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(REPEATS):
+    for repeat in range(REPEATS):
         for name, job in jobs.items():
-            times[name].append(milliseconds(job))
+            if name != "sympy" or not repeat:
+                times[name].append(milliseconds(job))
     ours, theirs = min(times["derive"]), min(times["jax"])
     naive = min(times.get("sympy", [math.nan]))
     cells = [n, equations, derived, ours, ours / equations, theirs, theirs / ours, naive, naive / ours]

@@ -110,7 +110,7 @@ class Equation(output.Typeset):
                     found.append(symbol)
         return tuple(found)
 
-    @property
+    @cached_property
     def reads(self) -> list[Access]:
         return accesses(self.body)
 

@@ -18,6 +18,7 @@ branch     a condition that is known inside a branch, or has branches itself, is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,7 @@ RULES = {
     "branch": "conditions are decided branch by branch",
 }
 
+MAX_DEGREE = 400  # of what is cancelled; beyond, factors take longer than anybody waits
 _BRANCHING = (Cases, Equal, Within, sympy.sign, sympy.Abs)
 
 
@@ -200,9 +202,17 @@ def quotient(expression: sympy.Expr) -> sympy.Expr:
     return expression
 
 
+def _degree(expression: sympy.Expr) -> int:
+    """The degree of a polynomial with these powers: of z^(1/1000) + z it is 1000 in z^(1/1000)."""
+    exponents = [p.exp for p in expression.atoms(sympy.Pow) if p.exp.is_Rational]
+    return math.lcm(*(int(e.q) for e in exponents)) * max((abs(int(e.p)) for e in exponents), default=1)
+
+
 def cancel(expression: sympy.Expr) -> sympy.Expr:
     """Cancel common factors where the expression divides by something and becomes simpler by it."""
     if not denominators(expression) or expression.is_Pow or all(not a.is_Add for a in expression.atoms(sympy.Add)):
+        return expression
+    if _degree(expression) > MAX_DEGREE:
         return expression
     atoms = {a: sympy.Symbol(f"v{n}", real=True) for n, a in enumerate(accesses(expression))}
     plain = expression.xreplace(atoms)

@@ -31,6 +31,10 @@ FOUND = {
         "input x[4]\nweight w[4], v[4]\nh[4] = max(3 * w, v / v / v / v / v / v) + min(x, w^2) - abs(w - v)\n"
         "loss L = sum(h * abs(h)) + max(v)\n"
     ),
+    "a power that makes a polynomial of an endless degree": (
+        "input x[3]\nweight w[3]\nz[i] = w[i] * x[i]\n"
+        "loss L = sum(sin(z) + log(1 + z^1e-300) + sqrt(2 + z)) + sum(z) / sum(1 + z^2)\n"
+    ),
     "neither do small ones near zero": (
         "input x[3]\nweight A[3, 3]\ns = sum(i: A[i,i])\n"
         "loss L = s^0.1 + sum(i: A[i,i] * x[i]) + sum(i, j: A[i,j] * A[j,i])\n"
