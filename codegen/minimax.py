@@ -119,6 +119,9 @@ def _targets() -> dict[str, Target]:
     def log_weight(z: Real) -> Real:
         return odd_weight(mp.atanh)(z) / 2
 
+    def scaled_erfc(a: Real) -> Real:
+        return (3 + a) * mp.exp(a * a) * mp.erfc(a)
+
     return {
         "EXP": Target(
             "(exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2",
@@ -183,6 +186,14 @@ def _targets() -> dict[str, Target]:
             (mpf(1) / 2, mpf(6)),
             {"32": 8, "64": 21},
             single_interval=(mpf(1) / 2, mpf(4)),
+        ),
+        "ERFCX": Target(
+            "(3 + a) exp(a^2) erfc(a) in q = (a - 3)/(a + 3) for 1/2 <= a <= 10.5 (float32) or 28 (float64)",
+            lambda q: scaled_erfc(3 * (1 + q) / (1 - q)),
+            lambda q: 1 / scaled_erfc(3 * (1 + q) / (1 - q)),
+            (mpf(-5) / 7, mpf(25) / 31),
+            {"32": 9, "64": 22},
+            single_interval=(mpf(-5) / 7, mpf(5) / 9),
         ),
     }
 

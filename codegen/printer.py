@@ -44,6 +44,7 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     primitives.Softplus: "softplus",
     primitives.Log1p: "log1p",
     primitives.Expm1: "expm1",
+    primitives.Erfc: "erfc",
     primitives.XLogY: "xlogy",
 }
 NATIVE = frozenset({"abs", "xlogy"})
@@ -176,6 +177,10 @@ class Printer:
             self._used.numbers |= {"zero", "one"}
             left, right = (self.text(a, SUM) for a in e.args)
             return f"one if {left} == {right} else zero", CHOICE
+        if isinstance(e, primitives.XOverY):
+            self._used.numbers.add("zero")
+            name = self._temporary(self.text(e.args[0]))
+            return f"{name} / {self.text(e.args[1], UNARY)} if {name} != zero else zero", CHOICE
         if isinstance(e, sympy.sign):
             self._used.numbers |= {"zero", "one"}
             text = self.text(e.args[0])

@@ -18,6 +18,7 @@ class Line:
     """An equation under its number; ``scan`` is the recurrence that it is part of.
 
     ``text`` is the equation as the notes have it; rewriting changes ``equation`` only, and says so in ``remark``.
+    ``rules`` names what has rewritten the equation, in order of use.
     """
 
     number: int
@@ -25,15 +26,19 @@ class Line:
     text: str
     scan: Scan | None = None
     remark: str = ""
+    rules: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
         """The line as a comment."""
         return f"({self.number}) {self.text}" + (f", {self.remark}" if self.remark else "")
 
-    def with_body(self, body: sympy.Expr) -> Line:
-        """The same line with another right side."""
-        return self if body == self.equation.body else replace(self, equation=replace(self.equation, body=body))
+    def with_body(self, body: sympy.Expr, rule: str = "") -> Line:
+        """The same line with another right side, which ``rule`` has led to."""
+        if body == self.equation.body:
+            return self
+        rules = tuple(dict.fromkeys((*self.rules, rule))) if rule else self.rules
+        return replace(self, equation=replace(self.equation, body=body), rules=rules)
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,20 @@ class Program:
     def lines(self) -> tuple[Line, ...]:
         return self.forward + self.backward
 
-    def map(self, rewrite: Callable[[sympy.Expr], sympy.Expr]) -> Program:
-        """Rewrite every right side."""
+    def map(self, rewrite: Callable[[sympy.Expr], sympy.Expr], rule: str = "") -> Program:
+        """Rewrite every right side by a rule."""
         return replace(
             self,
-            forward=tuple(line.with_body(rewrite(line.equation.body)) for line in self.forward),
-            backward=tuple(line.with_body(rewrite(line.equation.body)) for line in self.backward),
+            forward=tuple(line.with_body(rewrite(line.equation.body), rule) for line in self.forward),
+            backward=tuple(line.with_body(rewrite(line.equation.body), rule) for line in self.backward),
         )
+
+    def replace(self, line: Line, other: Line) -> Program:
+        """With another line in the place of one."""
+        forward, backward = (
+            tuple(other if each is line else each for each in part) for part in (self.forward, self.backward)
+        )
+        return replace(self, forward=forward, backward=backward)
 
     def insert_before(self, position: int, line: Line, tensor: Tensor) -> Program:
         """With one more line, which defines a new tensor, before the forward line at ``position``."""

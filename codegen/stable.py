@@ -1,51 +1,77 @@
 """Rewriting rules on a program that keep its arithmetic finite and exact; what it computes stays the same.
 
+The scalar rules of :data:`SCALAR` look at one right side; :mod:`codegen.opening` looks through definitions.  What is
+left are sums over an index:
+
 ===========  ==================================================================================================
 attained     the terms of a maximum are stored, so that where it is attained is decided on the same bits
-logarithm    log p is worked out through the definition of p where :mod:`codegen.primitives` knows a safe form
 shift        s = Σ eᵘ, by which something is divided or whose logarithm is taken, is held as e^m Σ e^(u − m) with
              m = max u: e^u/s = e^(u − m)/s′ and log s = m + log s′
+scaled       Σ eᵛ q with v the same for all terms is held as Σ q, and read as eᵛ times that
 ===========  ==================================================================================================
 
-The scalar rules of :mod:`codegen.primitives` follow.
+No rule knows a layer or a function of the catalogue: they speak of exponentials, logarithms, powers and sums.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import sympy
 
-from codegen import primitives
-from codegen.program import Program, definitions, inlined, is_plain
-from derive.expressions import Access, Equal, index_symbols
+from codegen import exponentials, logarithms, opening, saturation
+from codegen.limits import limits
+from codegen.primitives import expand_formulas
+from codegen.program import Program, is_plain
+from derive.expressions import Access, Equal, index_symbols, rename
 from derive.network import Equation, Tensor
-from derive.tidy import Kernel, match
-
-INLINE_DEPTH = 3  # how many definitions deep the argument of a logarithm is looked through
+from derive.tidy import Kernel, match, quotient
 
 
 def stable(program: Program) -> Program:
     """Apply all rules."""
-    program = attained(program)
-    program = program.map(recognised)
-    program = logarithm(program)
-    program = shift(program)
-    return program.map(lambda body: primitives.small(primitives.entropy(body)))
+    program = attained(program).map(expand_formulas)
+    for name, rule in SCALAR:
+        program = program.map(rule, name)
+    program = opening.logarithm(program, named, logarithms.stable_log)
+    program = opening.opened(program, named)
+    program = scaled(shift(program.map(exponentials.dominant, "dominant")))
+    return limits(program).map(logarithms.small, "small")
+
+
+def named(body: sympy.Expr) -> sympy.Expr:
+    """Formulas written out, and the functions with a safe form of their own found in them."""
+    body = expand_formulas(body)
+    for _, rule in SCALAR:
+        body = rule(body)
+    return body
 
 
 def recognised(body: sympy.Expr) -> sympy.Expr:
-    """Formulas written out and the functions with a safe form of their own found in them."""
-    return safe_logs(primitives.logistic(primitives.expand_formulas(body)))
+    """All rules that look at one right side alone."""
+    return exponentials.dominant(named(body))
 
 
 def safe_logs(body: sympy.Expr) -> sympy.Expr:
     """Every logarithm for which there is a safe form, in that form."""
-    return body.replace(sympy.log, lambda argument: _or_log(primitives.stable_log(argument), argument))
+    return body.replace(sympy.log, lambda argument: _or_log(logarithms.stable_log(argument), argument))
 
 
 def _or_log(found: sympy.Expr | None, argument: sympy.Expr) -> sympy.Expr:
     return sympy.log(argument) if found is None else found
+
+
+#: The rules for one right side by name, in order of use.
+SCALAR: tuple[tuple[str, Callable[[sympy.Expr], sympy.Expr]], ...] = (
+    ("quotient", quotient),
+    ("logistic", exponentials.logistic),
+    ("complement", saturation.complement),
+    ("logistic", exponentials.logistic),
+    ("join", exponentials.join),
+    ("logarithm", safe_logs),
+    ("softplus", logarithms.softplus),
+)
 
 
 def attained(program: Program) -> Program:
@@ -86,27 +112,9 @@ def _tensor_for(access: Access, eq: Equation) -> Tensor:
     return Tensor(access.tensor, shape, "value", anonymous=True, first=first)
 
 
-def logarithm(program: Program) -> Program:
-    """log(T[f]) and log(1 − T[f]) are worked out through the definition of T where that has a safe form."""
-    defined = definitions(program.forward)
-
-    def rewrite(argument: sympy.Expr) -> sympy.Expr:
-        opened = argument
-        for _ in range(INLINE_DEPTH):
-            further = opened.xreplace({a: inlined(a, defined) for a in opened.atoms(Access)})
-            if further == opened:
-                break
-            opened = further
-            if (found := primitives.stable_log(opened)) is not None:
-                return found.replace(sympy.log, rewrite)
-        return sympy.log(argument)
-
-    return program.map(lambda body: body.replace(sympy.log, rewrite))
-
-
 def shift(program: Program) -> Program:
     """Sums of exponentials are held relative to their largest term; terms that are read again are stored."""
-    position = 0
+    position, wanted = 0, _divided_sums(program)
     while position < len(program.forward):
         line = program.forward[position]
         eq = line.equation
@@ -114,12 +122,12 @@ def shift(program: Program) -> Program:
         position += 1
         if power is None or not is_plain(eq):
             continue
-        if not any(_divides_or_logs(other.equation.body, eq.lhs.tensor) for other in program.lines):
+        if eq.lhs.tensor not in wanted:
             continue
         largest = Access(f"⌈{eq.lhs.tensor}", *eq.lhs.indices)
         exponent = power.args[0]
         term = sympy.exp(exponent - largest)
-        held = replace(line.with_body(eq.body.xreplace({power: term})), remark="relative to its largest term")
+        held = replace(line.with_body(eq.body.xreplace({power: term}), "shift"), remark="relative to its largest term")
         maximum = replace(
             line, equation=Equation(largest, exponent, eq.ranges, eq.reduce, "max"), remark="the largest exponent"
         )
@@ -139,14 +147,24 @@ def _shiftable(eq: Equation) -> sympy.Expr | None:
     """The exponential in ``s = Σ c eᵘ`` whose exponent u runs with the summation."""
     if eq.kind != "sum" or not eq.reduce or eq.accumulate:
         return None
-    powers = [f for f in sympy.Mul.make_args(eq.body) if primitives.exponent(f) is not None]
+    powers = [f for f in sympy.Mul.make_args(eq.body) if exponentials.exponent(f) is not None]
     running = [f for f in powers if index_symbols(f) & set(eq.reduce)]
     return running[0] if len(running) == 1 else None
 
 
-def _divides_or_logs(body: sympy.Expr, tensor: str) -> bool:
-    inside = [p.base for p in body.atoms(sympy.Pow) if p.exp.is_negative] + [f.args[0] for f in body.atoms(sympy.log)]
-    return any(a.tensor == tensor for e in inside for a in e.atoms(Access))
+def _divided_sums(program: Program) -> set[str]:
+    """The sums of exponentials by which something is divided or whose logarithm is taken, and what is divided."""
+    sums = {line.equation.lhs.tensor for line in program.forward if _shiftable(line.equation) is not None}
+    below: set[str] = set()
+    beside: set[str] = set()
+    for line in program.lines:
+        body = line.equation.body
+        inside = [p.base for p in body.atoms(sympy.Pow) if p.exp.is_negative]
+        inside += [f.args[0] for f in body.atoms(sympy.log)]
+        found = sums & {a.tensor for e in inside for a in e.atoms(Access)}
+        below |= found
+        beside |= {a.tensor for a in body.atoms(Access)} if found else set()
+    return below | (sums & beside)
 
 
 def _unshifted_program(program: Program, tensor: str) -> Program:
@@ -157,6 +175,34 @@ def _unshifted_program(program: Program, tensor: str) -> Program:
         if not reads:
             return body
         held = body.xreplace({a: sympy.exp(Access(f"⌈{tensor}", *a.indices)) * a for a in reads})
-        return safe_logs(primitives.combine_exponentials(held))
+        return safe_logs(exponentials.join(opening.distributed(exponentials.join(held))))
 
-    return program.map(unshift)
+    return program.map(unshift, "shift")
+
+
+def scaled(program: Program) -> Program:
+    """Σ eᵛ q with v the same for all terms is held as Σ q, and read as eᵛ times that."""
+    for line in program.lines:
+        eq = line.equation
+        powers = [f for f in sympy.Mul.make_args(eq.body) if exponentials.exponent(f) is not None]
+        own = [f for f in powers if index_symbols(f) <= set(eq.free)]
+        tensor = eq.lhs.tensor
+        if not own or not eq.reduce or eq.kind != "sum" or eq.accumulate or not program.tensors[tensor].anonymous:
+            continue
+        factor = sympy.Mul(*own)
+        held = replace(line.with_body(eq.body / factor, "scaled"), remark="without a factor that its readers put in")
+        read = Kernel(factor, frozenset(eq.free), eq.lhs)
+        program = _rescaled(program, read).replace(line, held)
+    return program
+
+
+def _rescaled(program: Program, read: Kernel) -> Program:
+    """Every read of ``read.value`` times ``read.pattern``."""
+
+    def rescale(body: sympy.Expr) -> sympy.Expr:
+        reads = [a for a in body.atoms(Access) if a.tensor == read.value.tensor]
+        places = {a: dict(zip(read.value.indices, a.indices, strict=True)) for a in reads}
+        held = body.xreplace({a: a * rename(read.pattern, places[a]) for a in reads})
+        return exponentials.join(held) if reads else body
+
+    return program.map(rescale, "scaled")

@@ -29,6 +29,7 @@ from derive.tidy import (
     at_choice,
     choice_of,
     hoist,
+    is_centred,
     is_monomial,
     is_one_choice,
     kernels_of,
@@ -232,6 +233,8 @@ def _summed(
         return outside * count * value, (*rules, "fact")
     if is_one_choice(inside, left):
         return outside * count, (*rules, "choice")
+    if is_centred(inside, left, eq.ranges, state.network.flat_equations):
+        return sympy.Integer(0), (*rules, "centred")
     lhs = Access("", *(s for s in (*eq.free, *eq.reduce) if s in index_symbols(inside) and s not in left))
     return outside * count * _new_sum(state, replace(eq, lhs=lhs, body=inside, reduce=left, kind="sum"), program), rules
 

@@ -11,6 +11,7 @@ hoist      a factor that does not depend on the summation index stands before th
 fact       a declared fact about the data: the elements of a target add up to 1
 choice     exactly one place is chosen: Σ_v [w = v] = 1, and p_v [w = v] / p_w = [w = v]
 sign       −(t − y) = y − t
+centred    deviations from a mean add up to 0: Σᵢ (xᵢ − s/n) = 0 where s = Σⱼ xⱼ by an equation and i = 1 … n
 absolute   u sgn u = |u|
 branch     a condition that is known inside a branch, or has branches itself, is decided there
 =========  ==========================================================================================
@@ -19,7 +20,7 @@ branch     a condition that is known inside a branch, or has branches itself, is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -38,12 +39,14 @@ RULES = {
     "fact": "because the targets add up to 1",
     "choice": "because exactly one place is chosen",
     "sign": "the sign moves into the difference",
+    "centred": "deviations from a mean add up to 0",
     "absolute": "a number times its sign is its absolute value",
     "branch": "conditions are decided branch by branch",
 }
 
 MAX_DEGREE = 400  # of what is cancelled; beyond, factors take longer than anybody waits
 _BRANCHING = (Cases, Equal, Within, sympy.sign, sympy.Abs)
+_GROWING = (sympy.exp, sympy.sinh, sympy.cosh)
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,21 @@ def reuse(expression: sympy.Expr, known: Iterable[Kernel]) -> sympy.Expr:
             if binding is None:
                 continue
             candidate = expression.xreplace({atom: rename(kernel.value, binding)})
-            if not brings_denominator(expression, candidate):
+            if not brings_denominator(expression, candidate) and not _parts_powers(atom, candidate):
                 expression = candidate
                 break
     return expression
+
+
+def _parts_powers(atom: sympy.Expr, candidate: sympy.Expr) -> bool:
+    """Whether a power is left over that the replaced one kept small: sinh u / cosh²u is not y² sinh u.
+
+    Either all powers e^(ku) of an exponential are written through the value, or none.
+    """
+    if not isinstance(atom, _GROWING):
+        return False
+    left = {f.args[0] for f in candidate.atoms(*_GROWING)}
+    return any((u / atom.args[0]).is_Rational for u in left)
 
 
 def match(kernel: Kernel, atom: sympy.Expr) -> dict[Index, sympy.Expr] | None:
@@ -222,13 +236,22 @@ def cancel(expression: sympy.Expr) -> sympy.Expr:
     names = {b: sympy.Symbol(f"b{n}", real=True) for n, b in enumerate(branches)}
     plain = plain.xreplace(names)
     simpler = sympy.cancel(plain)
-    candidates = [c for c in (simpler, sympy.factor(simpler)) if not brings_denominator(plain, c)]
+    candidates = [
+        c
+        for c in (simpler, sympy.factor(simpler), sympy.factor_terms(simpler), sympy.factor_terms(plain))
+        if not brings_denominator(plain, c) and _longest_sum(c) <= _longest_sum(plain)
+    ]
     best = min([plain, *candidates], key=lambda e: (sympy.count_ops(e), str(e)))
     return (
         expression
         if best is plain
         else best.xreplace({s: b for b, s in names.items()}).xreplace({s: a for a, s in atoms.items()})
     )
+
+
+def _longest_sum(expression: sympy.Expr) -> int:
+    """The number of terms of the longest sum: differences multiplied out lose digits that the difference had."""
+    return max((len(a.args) for a in expression.atoms(sympy.Add)), default=0)
 
 
 def absolute(expression: sympy.Expr) -> sympy.Expr:
@@ -309,6 +332,32 @@ def at_choice(product: sympy.Expr, known: Iterable[Kernel]) -> sympy.Expr:
 def is_one_choice(inside: sympy.Expr, over: tuple[Index, ...]) -> bool:
     """Whether ``Σ_over inside`` counts the places that a whole number among the data chooses."""
     return isinstance(inside, Equal) and isinstance(inside.args[0], Access) and inside.args[1:] == over
+
+
+def is_centred(
+    inside: sympy.Expr, over: tuple[Index, ...], ranges: Mapping[Index, tuple[int, int]], sums: Iterable[Equation]
+) -> bool:
+    """Whether ``Σ_over inside`` is 0 because sums of its terms have names by the equations ``sums``."""
+    if not inside.is_Add:
+        return False
+    named = {a.tensor for a in accesses(inside)}
+    sums = [eq for eq in sums if eq.lhs.tensor in named and eq.kind == "sum" and isinstance(eq.body, Access)]
+    count = sympy.Mul(*(ranges[i][1] - ranges[i][0] + 1 for i in over))
+    whole = [(i, ranges[i]) for i in over]
+    total = sympy.Integer(0)
+    for term in sympy.Add.make_args(sympy.expand(inside)):
+        outside, inner = hoist(term, over)
+        if inner == 1:
+            total += count * outside
+            continue
+        for eq in sums:
+            binding = match(Kernel(eq.body, frozenset(index_symbols(eq.body)), eq.lhs), inner)
+            if binding is not None and [(binding.get(i), eq.ranges[i]) for i in eq.reduce] == whole:
+                total += outside * rename(eq.lhs, binding)
+                break
+        else:
+            return False
+    return bool(sympy.expand(total) == 0)
 
 
 def is_monomial(expression: sympy.Expr) -> bool:

@@ -145,7 +145,7 @@ def test_a_rewriting_does_what_its_name_says(rule: str, before: sympy.Expr, afte
 
 
 def test_every_rule_that_the_notes_may_name_is_tested_here() -> None:
-    assert set(tidy.RULES) == {*REWRITINGS, "reuse", "hoist", "fact", "choice"}
+    assert set(tidy.RULES) == {*REWRITINGS, "reuse", "hoist", "fact", "choice", "centred"}
 
 
 def test_at_the_chosen_place_a_quotient_is_one() -> None:
@@ -433,3 +433,78 @@ def test_the_notes_can_say_which_rules_led_to_softmax_minus_target() -> None:
 
 def test_numbers_of_a_formula_over_symbols() -> None:
     assert float(compile_scalar(Z**2 - 1 / Z)({Z: context.mpf(4)}, {})) == 15.75
+
+
+# The four results every course knows, by general rules: their form, not only their value ------------------------
+
+
+def closed_of(spec: str, tensor: str) -> sympy.Expr:
+    closed = sweep_of(spec).adjoints[tensor].closed
+    assert closed is not None
+    return closed
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "p[4] = softmax(z)\ntarget t[4]\nloss L = cross_entropy(t, p)",
+        "p[4] = sigmoid(z)\ntarget t[4]\nloss L = binary_cross_entropy(t, p)",
+    ],
+)
+def test_probabilities_minus_targets(head: str) -> None:
+    closed = closed_of(f"input x[3]\nz[4] = dense(x)\n{head}", "z")
+    (i,) = closed.free_symbols
+    assert closed == Access("p", i) - Access("t", i)
+
+
+def test_attention_has_the_form_of_the_jacobian_of_softmax() -> None:
+    """∂s[i,j] = p[i,j] ∂p[i,j] − p[i,j] Σₖ p[i,k] ∂p[i,k], whatever ∂p is."""
+    spec = "input x[3,2]\nweight A[2,2]\nq[3,2] = x @ A\ns[i,j] = sum(k: q[i,k]*x[j,k])\n"
+    spec += "p[i,j] = exp(s[i,j])/sum(k: exp(s[i,k]))\no[i,k] = sum(j: p[i,j]*x[j,k])\ntarget t[3,2]\n"
+    spec += "loss L = squared_error(o, t)"
+    swept = sweep_of(spec)
+    adjoint = swept.adjoints["s"]
+    assert adjoint.closed is not None
+    i, j = adjoint.indices
+    p, slope = (
+        Access("p", i, j),
+        swept.adjoints["p"].closed.xreplace(dict(zip(swept.adjoints["p"].indices, (i, j), strict=True))),
+    )
+    quotient = sympy.expand(adjoint.closed / p)
+    assert quotient.coeff(slope) == 1
+    mean = -(quotient - slope)
+    assert isinstance(mean, Access)
+    (defining,) = (
+        e for step in swept.equations for e in [step] if isinstance(e, Equation) and e.lhs.tensor == mean.tensor
+    )
+    assert defining.reduce
+    assert defining.body.has(Access("p", *defining.lhs.indices, *defining.reduce))
+
+
+def test_layer_norm_has_its_three_terms() -> None:
+    """∂z = (∂y − mean ∂y − (z − mean z) · mean((z − mean z) ∂y)/v)/√v with the variance v."""
+    spec = "input x[3]\nz[4] = dense(x)\ny[4] = layer_norm(z)\nh[2] = tanh(dense(y))\ntarget t[2]\n"
+    swept = sweep_of(spec + "loss L = squared_error(h, t)")
+    adjoint = swept.adjoints["z"]
+    assert "centred" in adjoint.rules
+    assert adjoint.closed is not None
+    (root,) = (f for f in adjoint.closed.args if f.is_Pow)
+    bracket = adjoint.closed / root
+    assert root.exp == -sympy.Rational(1, 2)
+    assert bracket.is_Add
+    assert len(bracket.args) == 3
+    slope = swept.adjoints["y"].closed.xreplace(dict(zip(swept.adjoints["y"].indices, adjoint.indices, strict=True)))
+    assert slope in bracket.args
+    assert sum(t.has(root.base) for t in bracket.args) == 1  # only the last term divides by the variance once more
+
+
+def test_deviations_from_a_mean_add_up_to_zero_and_nothing_else_does() -> None:
+    x, s = Access("x", I), Access("s")
+    known = [Equation(s, x, {I: (1, 4)}, (I,))]
+    over, ranges = (J,), {J: (1, 4)}
+    assert tidy.is_centred(s - 4 * x.xreplace({I: J}), over, ranges, known)
+    assert tidy.is_centred(A * x.xreplace({I: J}) - A * s / 4, over, ranges, known)
+    assert not tidy.is_centred(s - 3 * x.xreplace({I: J}), over, ranges, known)
+    assert not tidy.is_centred(s - 4 * x.xreplace({I: J}), over, {J: (2, 4)}, known)
+    assert not tidy.is_centred(s - 4 * Access("y", J), over, ranges, known)
+    assert not tidy.is_centred(s - 4 * x.xreplace({I: J}) ** 2, over, ranges, known)

@@ -716,3 +716,84 @@ def _erf(real):
         return _copy_sign(small if a <= half else large, x)
 
     return erf
+
+
+# (3 + a) exp(a^2) erfc(a) in q = (a - 3)/(a + 3) for 1/2 <= a <= 10.5 (float32) or 28 (float64)
+# relative error 1.2e-9 (float32) and 6.2e-19 (float64)
+_ERFCX_32 = (
+    1.0740069,
+    -0.8833945,
+    0.5902282,
+    -0.3104668,
+    0.11953096,
+    -0.026832618,
+    -0.0012372086,
+    0.0030542072,
+    -0.0004650919,
+    -0.00029136578,
+)
+_ERFCX_64 = (
+    1.0740069070883398,
+    -0.8833944531698836,
+    0.5902283571041019,
+    -0.31046726190056045,
+    0.11952776128728718,
+    -0.026827234624765498,
+    -0.00121241662709124,
+    0.003034062006439701,
+    -0.0005483096944254368,
+    -0.0002767778978999445,
+    0.00010756152149707135,
+    3.0398462143560483e-05,
+    -1.7470830425653342e-05,
+    -4.750283721365076e-06,
+    2.7665887733848707e-06,
+    1.0011604824706637e-06,
+    -4.112673949982881e-07,
+    -2.3619587452856963e-07,
+    5.150716579868887e-08,
+    5.168994447416759e-08,
+    -6.005991685739116e-09,
+    -7.522271630025488e-09,
+    1.1496996498919693e-09,
+)
+
+
+def erfc(x):
+    """Complementary error function 1 - erf(x), with full relative accuracy far out, where it is small.
+
+    Measured error: at most 5.5 ulp in float32, 5.9 ulp in float64.
+    """
+    return np.float32(math.erfc(x)) if isinstance(x, np.float32) else math.erfc(x)
+
+
+@_compiled(erfc)
+def _erfc(real):
+    """exp(-a^2) g(a) for a = |x| >= 1/2 with a polynomial for g(a) (3 + a); 1 - erf(x) from its series within.
+
+    a^2 = b^2 + (a - b)(a + b), where b is a rounded to so few digits that its square is exact.
+    """
+    limit, magic = _typed(real, (10.5, 1.5 * 2.0**15), (28.0, 1.5 * 2.0**32))
+    rounder = _typed(real, 1.5 * 2.0**23, 1.5 * 2.0**52)
+    half, one, two, three = real(0.5), real(1), real(2), real(3)
+    zero = real(0)
+    coefficients, small_coefficients = _typed(real, _ERFCX_32, _ERFCX_64), _typed(real, _ERF_32, _ERF_64)
+    exp_coefficients = _typed(real, _EXP_32, _EXP_64)
+    reduction = _exp_reduction(real)
+
+    def erfc(x):
+        a = abs(x)
+        small = one - (x + x * _polynomial(x * x, small_coefficients))
+        a = limit if a > limit else a
+        b = (a + magic) - magic
+        d = (b - a) * (b + a)
+        k, p = reduction(-b * b)
+        p = p + (one + p) * (d + d * d * _polynomial(d, exp_coefficients))
+        k1 = (k * half + rounder) - rounder
+        r = one / (a + three)
+        tail = (one + p) * (_polynomial((a - three) * r, coefficients) * r)
+        tail = tail * _power_of_two(k1) * _power_of_two(k - k1)
+        large = two - tail if x < zero else tail
+        return small if a <= half else large
+
+    return erfc
