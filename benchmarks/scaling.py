@@ -215,7 +215,7 @@ def row(family: Family, n: int) -> str:
 
 
 def line(name: str, cells: list[str]) -> str:
-    return f"{name:22}" + "".join(f"{cell.replace('nan', '—'):>12}" for cell in cells)
+    return f"{name:22}" + "".join(f"{cell.replace('nan', '—'):>13}" for cell in cells)
 
 
 def main() -> None:
