@@ -19,7 +19,9 @@ PARAMETERS = (
 def tables(network: Network, solvers: list[Update], statistics: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The module's constants: what the wrapper around the kernels needs to know."""
     binary = tuple(dict.fromkeys(f.tensor for f in network.facts if not f.reduce))
-    sums = {f.tensor: tuple(d + 1 for d in f.axes) for f in network.facts if f.reduce}
+    sums = {
+        f.tensor: tuple(d + 1 for d in f.axes(len(network.tensors[f.tensor].shape))) for f in network.facts if f.reduce
+    }
     masks: dict[str, tuple[object, str]] = {
         "MASKS": ({t.name: t.shape for t in network.of_role("mask")}, "data that the trainer draws"),
         "DROPPED": (

@@ -151,11 +151,13 @@ class Fact:
     value: sympy.Expr
     tensor: str
 
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """The dimensions of the tensor that are summed over; the fact holds at every place of the others."""
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """The dimensions that are summed over; the fact holds at every place of the others.
+
+        Of an array of ``rank`` dimensions the last ones count: the index of a sample may stand before them or not.
+        """
         indices = self.body.indices if isinstance(self.body, Access) else ()
-        return tuple(d for d, i in enumerate(indices) if i in self.reduce)
+        return tuple(d + rank - len(indices) for d, i in enumerate(indices) if i in self.reduce)
 
     def __repr__(self) -> str:
         over = f"sum[{', '.join(map(str, self.reduce))}] " if self.reduce else ""

@@ -163,8 +163,8 @@ def _draw(tensor: Tensor, network: Network, chance: random.Random, positive: boo
         return {p: context.mpf(chance.randint(1, places)) for p in points}
     numbers = {p: context.mpf(chance.uniform(low, 0.95)) for p in points}
     for fact in (f for f in facts if f.reduce):
-        before = len(tensor.shape) - len(fact.body.indices)  # the samples' index, which facts do not mention
-        rows = {p: tuple(n for d, n in enumerate(p) if d - before not in fact.axes) for p in points}
+        axes = fact.axes(len(tensor.shape))
+        rows = {p: tuple(n for d, n in enumerate(p) if d not in axes) for p in points}
         totals = {row: context.fsum(numbers[p] for p in points if rows[p] == row) for row in set(rows.values())}
         numbers = {p: v / totals[rows[p]] for p, v in numbers.items()}
     return numbers

@@ -89,7 +89,9 @@ def draw(network: Network, seed: int = 0) -> Data:
                 data[tensor.name] = chance.integers(1, places + 1, tensor.shape).astype(float)
             for fact in (f for f in network.facts if f.tensor == tensor.name):
                 numbers = data[tensor.name]
-                data[tensor.name] = (numbers == numbers.max(axis=fact.axes or None, keepdims=True)).astype(float)
+                data[tensor.name] = (
+                    numbers == numbers.max(axis=fact.axes(len(tensor.shape)) or None, keepdims=True)
+                ).astype(float)
     return data
 
 

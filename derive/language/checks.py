@@ -84,7 +84,7 @@ def check_facts(facts: list[Fact], sample: Mapping[str, Numbers], statement: syn
         values = sample[fact.tensor]
         totals: dict[tuple[int, ...], sympy.Expr] = {}
         for point in _points(values):
-            row = tuple(n for d, n in enumerate(point) if d not in fact.axes)
+            row = tuple(n for d, n in enumerate(point) if d not in fact.axes(len(point)))
             totals[row] = totals.get(row, sympy.Integer(0)) + _at(fact.body, point, values)
         total = next((v for v in totals.values() if abs(v - fact.value) > sympy.Rational(1, 10**9)), None)
         if total is not None:
