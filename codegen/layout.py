@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from codegen.options import DECIMALS
 from derive.evaluate import Number, context
 
-DECIMALS = 6
 WIDTH = 70.0  # characters of a display line; about the text width at 11 pt
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -33,12 +33,17 @@ class Shown:
 
 
 def show(value: Number, decimals: int = DECIMALS) -> Shown:
-    """A number to ``decimals`` places, without trailing zeros; very small and very large ones with a power of ten."""
+    """A number to ``decimals`` places, without trailing zeros; very small and very large ones with a power of ten.
+
+    Small is what would lose its first digits: below 0.001, and below 0.01 or 0.1 where only two places or one are
+    printed.
+    """
     value = value.real
     size = abs(value)
-    if size and not context.mpf(10) ** -3 <= size < 10**7:
-        exponent = int(context.floor(context.log10(size * (1 + context.mpf(10) ** -5 / 2))))
-        mantissa = show(value / context.mpf(10) ** exponent, 4)
+    if size and not context.mpf(10) ** -min(3, decimals) <= size < 10**7:
+        places = min(decimals, max(4, decimals - 2))
+        exponent = int(context.floor(context.log10(size * (1 + context.mpf(10) ** -(places + 1) / 2))))
+        mantissa = show(value / context.mpf(10) ** exponent, places)
         return Shown(f"{mantissa.text} \\cdot 10^{{{exponent}}}", mantissa.exact)
     rounded = context.nint(value * 10**decimals)
     exact = abs(rounded - value * 10**decimals) < context.mpf(10) ** -30

@@ -13,8 +13,9 @@ from codegen.layout import Shown, relation, show
 from codegen.matrices import MatrixWriter
 from codegen.notation import Notation, name_of
 from codegen.numbering import equation_numbers
+from codegen.options import MOST_DECIMALS, STANDARD, Options
 from derive.derivation import Derivation
-from derive.evaluate import number
+from derive.evaluate import Number, number
 from derive.expressions import Access
 from derive.network import Equation
 from derive.scalars import adjoint
@@ -23,8 +24,8 @@ from derive.scalars import adjoint
 class Lecture:
     """One derivation with its notation and its writers."""
 
-    def __init__(self, derivation: Derivation) -> None:
-        self.derivation = derivation
+    def __init__(self, derivation: Derivation, options: Options = STANDARD) -> None:
+        self.derivation, self.options = derivation, options
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
         self.notation = Notation(self.network, self.sweep)
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
@@ -97,7 +98,11 @@ class Lecture:
 
     def number_shown(self, value: sympy.Expr) -> Shown:
         """A number of the specification as it stands there, or one worked out from such."""
-        return Shown(self.writer.setting(value), True) if value.is_Rational else show(number(value))
+        return Shown(self.writer.setting(value), True) if value.is_Rational else self.show(number(value))
+
+    def show(self, value: Number, decimals: int = MOST_DECIMALS) -> Shown:
+        """A worked number to the places asked for, and to no more than ``decimals``."""
+        return show(value, min(self.options.decimals, decimals))
 
     def derivative(self, by: str) -> str:
         """∂loss/∂…, the lower side already typeset."""

@@ -11,6 +11,7 @@ from codegen.document import Section
 from codegen.layout import escape
 from codegen.lecture import Lecture
 from codegen.marker import MARKER
+from codegen.options import STANDARD, Options
 from codegen.resources import LATEX, environment
 from codegen.sections_derivatives import all_updates, backward, every_weight, proof, update_rule
 from codegen.sections_matrices import matrix_form
@@ -20,7 +21,7 @@ from derive.derivation import Derivation
 from derive.diagnostics import SpecError
 
 
-def render(derivation: Derivation, spec_name: str) -> str:
+def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes as a LaTeX document that plain TeX Live compiles."""
     template = environment(LATEX).get_template("notes/notes.tex.jinja")
     title = escape(derivation.network.title)
@@ -28,39 +29,39 @@ def render(derivation: Derivation, spec_name: str) -> str:
         marker=MARKER,
         source=escape(spec_name),
         title=title,
-        sections=sections(Lecture(derivation)),
+        sections=sections(Lecture(derivation, options)),
         tex=paper.tex,
         preamble=tikz.preamble(),
     )
 
 
-def render_markdown(derivation: Derivation, spec_name: str) -> str:
+def render_markdown(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes as Markdown with formulas between dollar signs, for GitHub, KaTeX and MathJax."""
     template = environment().get_template("notes/notes.md.jinja")
     return template.render(
         marker=MARKER,
         source=markdown.comment(spec_name),
         title=markdown.escape(derivation.network.title),
-        sections=sections(Lecture(derivation)),
+        sections=sections(Lecture(derivation, options)),
         markdown=markdown.block,
     )
 
 
-def render_page(derivation: Derivation, spec_name: str) -> str:
+def render_page(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes as one HTML file that needs nothing else: formulas in MathML, styles inside."""
     template = environment(escape=True).get_template("notes/notes.html.jinja")
     return template.render(
         marker=MARKER,
         source=page.comment(spec_name),
         title=derivation.network.title,
-        sections=sections(Lecture(derivation)),
+        sections=sections(Lecture(derivation, options)),
         page=page,
     )
 
 
-def render_picture(derivation: Derivation, spec_name: str) -> str:
+def render_picture(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The network as an SVG picture; raises :class:`SpecError` where it is too large to be drawn."""
-    figure = Lecture(derivation).drawn()
+    figure = Lecture(derivation, options).drawn()
     if figure is None:
         raise SpecError("this network has too many equations for one picture", help="write the notes: -o notes.html")
     head = f"<!-- {MARKER} from {page.comment(spec_name)}. Edits are lost when it is generated again. -->"

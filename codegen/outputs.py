@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.options import Options
 from derive.diagnostics import SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -24,49 +25,49 @@ _IMPORTED = frozenset({"numpy", "numba", "scipy", "llvmlite"})
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of output; ``render`` takes the derivation, the name of the specification and that of the output."""
+    """One kind of output; ``render`` takes the derivation, the names of specification and output, and the options."""
 
     what: str
-    render: Callable[[Derivation, str, Path], str | bytes]
+    render: Callable[[Derivation, str, Path, Options], str | bytes]
 
 
-def _notes(derivation: Derivation, spec_name: str, _path: Path) -> str:
+def _notes(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen import notes
 
-    return notes.render(derivation, spec_name)
+    return notes.render(derivation, spec_name, options)
 
 
-def _pdf(derivation: Derivation, spec_name: str, _path: Path) -> bytes:
+def _pdf(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> bytes:
     from codegen import notes, pdf
 
-    return pdf.compiled(notes.render(derivation, spec_name))
+    return pdf.compiled(notes.render(derivation, spec_name, options))
 
 
-def _markdown(derivation: Derivation, spec_name: str, _path: Path) -> str:
+def _markdown(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen import notes
 
-    return notes.render_markdown(derivation, spec_name)
+    return notes.render_markdown(derivation, spec_name, options)
 
 
-def _page(derivation: Derivation, spec_name: str, _path: Path) -> str:
+def _page(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen import notes
 
-    return notes.render_page(derivation, spec_name)
+    return notes.render_page(derivation, spec_name, options)
 
 
-def _picture(derivation: Derivation, spec_name: str, _path: Path) -> str:
+def _picture(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen import notes
 
-    return notes.render_picture(derivation, spec_name)
+    return notes.render_picture(derivation, spec_name, options)
 
 
-def _trainer(derivation: Derivation, spec_name: str, path: Path) -> str:
+def _trainer(derivation: Derivation, spec_name: str, path: Path, _options: Options) -> str:
     from codegen import trainer
 
     return trainer.render(derivation.network, derivation.sweep, spec_name=spec_name, module_name=path.stem)
 
 
-def _report(derivation: Derivation, spec_name: str, _path: Path) -> str:
+def _report(derivation: Derivation, spec_name: str, _path: Path, _options: Options) -> str:
     from codegen import report
 
     return report.render(derivation, spec_name)

@@ -13,7 +13,7 @@ import sympy
 
 from codegen.document import Row, Section
 from codegen.graphs import figure_of
-from codegen.layout import Shown, relation, show
+from codegen.layout import Shown, relation
 from codegen.lecture import Lecture
 from codegen.matrices import bmatrix, factored, grid
 from derive.evaluate import Number, Values, compile_scalar, number
@@ -26,6 +26,7 @@ from derive.steps import delta_elements
 MAX_REMARKS = 4  # weights for which a sentence says what the sign means
 APPROXIMATELY = "\\approx"
 PICTURE_DECIMALS = 4  # of the numbers in a picture
+COUNTED = "no one two three four five six seven eight nine ten eleven twelve".split()
 MAX_SAMPLES = 6  # columns of the table of per-sample derivatives
 
 
@@ -53,7 +54,7 @@ class Worked:
     def put_in(self, expression: sympy.Expr, values: Values, order: tuple[str, ...] = ()) -> tuple[str, bool]:
         """The expression with the number of every element in its place, and whether all of them are exact."""
         writer = self.lecture.writer
-        shown = {a: show(at(values, a)) for a in accesses(expression)}
+        shown = {a: self.lecture.show(at(values, a)) for a in accesses(expression)}
         writer.numbers = {a: s.text for a, s in shown.items()}
         try:
             return writer.line(expression, order), all(s.exact for s in shown.values())
@@ -65,7 +66,7 @@ class Worked:
         self.lecture.writer.numbers = self.marks
         text = self.lecture.writer.line(formula, order)
         numbers, exact = self.put_in(formula, values, order)
-        result = show(value)
+        result = self.lecture.show(value)
         parts = [text]
         if numbers != text and numbers != result.text:
             parts.append(("=" if exact else APPROXIMATELY) + f" {numbers}")
@@ -86,14 +87,16 @@ class Worked:
         if several:
             rows = []
             for n, sample in enumerate(self.numbers.samples, 1):
-                value = show(sample[lecture.network.loss][()])
+                value = lecture.show(sample[lecture.network.loss][()])
                 rows.append(Row(f"{lecture.loss}_{{{n}}}", value.text, relation=relation(value)))
-            total = show(self.numbers.loss)
+            total = lecture.show(self.numbers.loss)
             word = "sum" if lecture.network.batch == "sum" else "mean"
             section.say(f"The losses of the samples and their {word} are")
             section.display(*rows, Row(lecture.loss, total.text, relation=relation(total)))
+        decimals = lecture.options.decimals
+        places = f"{COUNTED[decimals] if decimals < len(COUNTED) else decimals} place{'s' * (decimals > 1)}"
         section.say(
-            "Printed numbers are rounded to six places; $=$ stands where nothing was lost, $\\approx$ elsewhere, and "
+            f"Printed numbers are rounded to {places}; $=$ stands where nothing was lost, $\\approx$ elsewhere, and "
             "every further step uses the full precision."
         )
         return section
@@ -103,7 +106,7 @@ class Worked:
         if self.lecture.graph is not None and self.lecture.graph.whole:
 
             def text(element: Access) -> str:
-                return show(at(values, element), PICTURE_DECIMALS).text
+                return self.lecture.show(at(values, element), PICTURE_DECIMALS).text
 
             section.picture(figure_of(self.lecture.graph, caption, text, text))
 
@@ -120,10 +123,10 @@ class Worked:
             places = dict(zip(found.indices, element.indices, strict=True))
             closed = rename(found.closed, {i: n for i, n in places.items() if i.is_Symbol})
             value = compile_scalar(self.lecture.scalars.named(closed))({}, self.first)
-            return show(value, PICTURE_DECIMALS).text
+            return self.lecture.show(value, PICTURE_DECIMALS).text
 
         def weight(element: Access) -> str:
-            return show(at(self.first, adjoint(element)), PICTURE_DECIMALS).text
+            return self.lecture.show(at(self.first, adjoint(element)), PICTURE_DECIMALS).text
 
         section.picture(figure_of(graph, "Backward pass: derivatives of the loss", unit, weight, backward=True))
 
@@ -134,7 +137,7 @@ class Worked:
         for tensor in lecture.network.tensors.values():
             if tensor.role in ("count", "input", "target", "mask", "weight", "constant"):
                 for e in tensor.elements():
-                    value = show(at(self.first, e))
+                    value = lecture.show(at(self.first, e))
                     parts.append(f"${lecture.writer.access(e)} {relation(value)} {value.text}$")
         return ", ".join(parts)
 
@@ -195,8 +198,8 @@ class Worked:
         head = ("", *(f"sample {n}" for n in range(1, len(samples) + 1)), word)
         rows = []
         for weight in self.weights():
-            cells = [show(at(s, adjoint(weight)), 4).text for s in samples]
-            cells.append(show(at(self.numbers.gradient, weight), 4).text)
+            cells = [lecture.show(at(s, adjoint(weight)), 4).text for s in samples]
+            cells.append(lecture.show(at(self.numbers.gradient, weight), 4).text)
             left = f"\\partial {lecture.loss} / \\partial {lecture.writer.access(weight)}"
             rows.append((left, *cells))
         section.table(head, *rows)
@@ -218,8 +221,8 @@ class Worked:
         known = {s: lecture.number_shown(value) for s, value in settings.items()}
         for state in optimizer.states:
             known[state] = lecture.number_shown(optimizer.start(state.name))
-        known[optimizer.weight] = show(at(self.numbers.weights, weight))
-        known[optimizer.gradient] = show(at(self.numbers.gradient, weight))
+        known[optimizer.weight] = lecture.show(at(self.numbers.weights, weight))
+        known[optimizer.gradient] = lecture.show(at(self.numbers.gradient, weight))
         rows = []
         if optimizer.repeats_gradient:
             gradient = known[optimizer.gradient]
@@ -241,8 +244,8 @@ class Worked:
 
     def updated(self, weight: Access, symbol: sympy.Symbol) -> Shown:
         if symbol == self.lecture.network.optimizer.weight:
-            return show(at(self.numbers.updated, weight))
-        return show(at(self.numbers.states[str(symbol)], weight))
+            return self.lecture.show(at(self.numbers.updated, weight))
+        return self.lecture.show(at(self.numbers.states[str(symbol)], weight))
 
     def matrices(self) -> list[Section]:
         """The matrix updates of gradient descent with every number written out."""
@@ -278,7 +281,7 @@ class Worked:
             return []
 
         def matrix(value: Callable[[Access], Number]) -> str:
-            return bmatrix([[show(value(e)).text for e in r] for r in layout.rows])
+            return bmatrix([[lecture.show(value(e)).text for e in r] for r in layout.rows])
 
         def change(e: Access) -> Number:
             return number(rate) * at(self.numbers.gradient, e)
@@ -289,13 +292,13 @@ class Worked:
         parts = [f"{old} - {written} \\cdot {product}"] if product else []
         parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
         elements = [e for r in layout.rows for e in r]
-        sign = relation(*(show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
+        sign = relation(*(lecture.show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
         first = Row(left, parts[0], relation=lecture.new("")[1])
         return [first, *(Row("", p, relation=sign) for p in parts[1:])]
 
     def write(self, expression: sympy.Expr, scalar: bool = False) -> str:
         """The value of an expression; in brackets where it is a negative factor."""
-        text = show(compile_scalar(expression)({}, self.first)).text
+        text = self.lecture.show(compile_scalar(expression)({}, self.first)).text
         return self.lecture.writer.brackets(text) if scalar and text.startswith("-") else text
 
     def after(self) -> Section:
@@ -306,7 +309,7 @@ class Worked:
         section.say("With the new weights" + (" the first sample gives" if many else " we get"))
         self.picture(section, "Forward pass with the new weights", {**self.numbers.after[0], **self.numbers.updated})
         section.display(*self.forward_rows(self.numbers.after[0], renewed=True))
-        before, now = show(self.numbers.loss), show(self.numbers.loss_after)
+        before, now = lecture.show(self.numbers.loss), lecture.show(self.numbers.loss_after)
         verb = "fell" if self.numbers.loss_after < self.numbers.loss else "did not fall"
         of_batch = f" (the {'sum' if lecture.network.batch == 'sum' else 'mean'} over the samples)" if many else ""
         text = f"The loss{of_batch} {verb}: ${lecture.loss} {relation(before)} {before.text}$ before the update, "
@@ -327,7 +330,7 @@ class Worked:
         (old,), (new,) = self.first[output.name].values(), self.numbers.after[0][output.name].values()
         if abs(new - goal) >= abs(old - goal):
             return ""
-        name = self.lecture.writer.access(next(iter(output.elements())))
+        show, name = self.lecture.show, self.lecture.writer.access(next(iter(output.elements())))
         return (
             f" The prediction moved towards the target ${show(goal).text}$: ${name}$ went from ${show(old).text}$ to "
             f"${show(new).text}$. Both passes can now be repeated."
@@ -337,7 +340,7 @@ class Worked:
         """For a large network: the loss before and after one update."""
         lecture = self.lecture
         section = Section("The numbers")
-        before, now = show(self.numbers.loss), show(self.numbers.loss_after)
+        before, now = lecture.show(self.numbers.loss), lecture.show(self.numbers.loss_after)
         section.say("For the samples of the specification the loss before and after one update is")
         section.display(
             Row(lecture.loss, before.text, relation(before), "before"),

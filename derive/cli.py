@@ -14,9 +14,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from codegen.options import DECIMALS, Options
 from codegen.outputs import KINDS, check_kind, defaults
 from derive.diagnostics import Source, SpecError, printable, render
 
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         gc.disable()  # a short process that builds much and drops little: collecting costs a fifth of its time
-        code = _run(arguments.spec, arguments.output, arguments.force, arguments.quiet)
+        code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # What is left in the buffer would fail once more when the interpreter flushes it at the end.
@@ -67,18 +69,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(spec: Path, outputs: list[Path] | None, force: bool, quiet: bool) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """The whole way from the specification to the files."""
     from codegen import files
 
-    targets = outputs or defaults(spec)
+    spec: Path = arguments.spec
+    targets = arguments.output or defaults(spec)
     try:
+        options = _options(arguments)
         from derive.language.parser import read
 
         source = read(spec)
         for target in targets:
             check_kind(target)
-        files.check(targets, spec, force)
+        files.check(targets, spec, arguments.force)
     except SpecError as error:
         return _refuse(error, None)
     source = Source(printable(source.name), source.text)
@@ -90,12 +94,18 @@ def _run(spec: Path, outputs: list[Path] | None, force: bool, quiet: bool) -> in
     except SpecError as error:
         return _refuse(error, source)
     try:
-        files.write([(target, KINDS[target.suffix].render(derivation, source.name, target)) for target in targets])
+        files.write([(t, KINDS[t.suffix].render(derivation, source.name, t, options)) for t in targets])
     except SpecError as error:
         return _refuse(error, None)
-    if not quiet:
+    if not arguments.quiet:
         _summarise(derivation, targets)
     return DONE
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    """What the command line chooses of :class:`Options`; the arguments are called as its fields are."""
+    chosen = {f.name: getattr(arguments, f.name, None) for f in fields(Options)}
+    return Options(**{name: value for name, value in chosen.items() if value is not None})
 
 
 def _summarise(derivation: Derivation, targets: list[Path]) -> None:
@@ -114,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("spec", type=Path, metavar="net.spec", help="the specification of the network")
     parser.add_argument(
         "-o", "--output", type=Path, action="append", metavar="FILE", help="write this file; may be repeated"
+    )
+    parser.add_argument(
+        "--decimals", type=int, metavar="N", help=f"print worked numbers to N places (default {DECIMALS})"
     )
     parser.add_argument("--force", action="store_true", help="replace files that derive did not generate")
     parser.add_argument("-q", "--quiet", action="store_true", help="print no summary")

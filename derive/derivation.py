@@ -95,17 +95,18 @@ class Derivation(output.Typeset):
         computed(steps, values, {**self.network.tensors, **self.sweep.tensors})
         return floats(self.network, {w.name: values[adjoint_name(w.name)] for w in self.network.weights})
 
-    def write(self, *targets: str | Path, force: bool = False) -> None:
+    def write(self, *targets: str | Path, force: bool = False, **options: Any) -> None:
         """Write files, the kind told by the ending, as ``derive net.spec -o …`` does.
 
-        Files are replaced only if derive generated them, or with ``force``; they appear whole or not at all.
+        Files are replaced only if derive generated them, or with ``force``; they appear whole or not at all.  How the
+        notes are written is told by ``options``, those of :class:`codegen.options.Options`: ``decimals=4``.
 
         Raises
         ------
         SpecError
-            for an unknown ending, and where a file cannot or must not be written; then nothing is.
+            for an unknown ending or option, and where a file cannot or must not be written; then nothing is.
         """
-        output.write(self, targets, force)
+        output.write(self, targets, force, **options)
 
 
 def derive(network: Network) -> Derivation:

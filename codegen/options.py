@@ -1,0 +1,66 @@
+"""How a derivation is written, as far as its reader may choose: what the command line and ``write`` hand to the notes.
+
+An option changes what is shown and how it is spelled, never a formula or a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from derive.diagnostics import SpecError, did_you_mean
+
+Detail = Literal["brief", "normal", "full"]
+
+DECIMALS = 6
+MOST_DECIMALS = 30  # of the fifty digits that are worked with
+
+
+@dataclass(frozen=True)
+class Options:
+    """The choices of a reader.
+
+    Parameters
+    ----------
+    notation
+        The name of a notation profile, or a file ending in ``.toml`` that defines one; empty for what the
+        specification says.
+    decimals
+        The places to which worked numbers are printed.
+    colour
+        Whether weights and units keep, in every formula, the colour they have in the pictures.
+    detail
+        How much is shown: ``brief``, ``normal`` or ``full``.
+    weights
+        The names of the weights whose derivatives are shown step by step; none for those that ``detail`` chooses.
+    fragment
+        Whether LaTeX is written without a preamble, for ``\\input``.
+
+    Raises
+    ------
+    SpecError
+        for a choice that there is not.
+    """
+
+    notation: str = ""
+    decimals: int = DECIMALS
+    colour: bool = False
+    detail: Detail = "full"
+    weights: tuple[str, ...] = ()
+    fragment: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.decimals, bool) or not isinstance(self.decimals, int):
+            raise SpecError(f"'{self.decimals}' is not a number of decimals", help="for example: 6")
+        if not 1 <= self.decimals <= MOST_DECIMALS:
+            help = f"numbers are printed to 1, 2, … or {MOST_DECIMALS} places"
+            raise SpecError(f"cannot print {self.decimals} decimals", help=help)
+        if self.detail not in get_args(Detail):
+            levels = get_args(Detail)
+            help = did_you_mean(str(self.detail), levels) or f"the levels are {', '.join(levels)}"
+            raise SpecError(f"unknown level of detail '{self.detail}'", help=help)
+        object.__setattr__(self, "weights", tuple(self.weights))
+
+
+#: The options where nothing is chosen.
+STANDARD = Options()
