@@ -13,7 +13,7 @@ import pytest
 import sympy
 from autograd import grad
 from autograd.scipy.special import logsumexp
-from oracles import Data, automatic, derived, draw, evaluated, exact, network_of, sweep_of
+from oracles import ROOT, Data, automatic, derived, draw, evaluated, exact, network_of, sweep_of
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -92,20 +92,7 @@ SPECS = {
     """,
 }
 
-DIGITS = """
-    network "Handwritten digits with batch normalisation and dropout"
-    input  x[64]                           # 8 x 8 pixels, scaled to 0 ... 1
-    weight gamma[64], beta[64]
-    z[64] = linear(x)                      # no bias: beta takes its place
-    mu[i] = mean(batch: z[i])              # samples stay unwritten; this is a mean over those of the batch
-    v[i]  = mean(batch: (z[i] - mu[i])^2)
-    y[i]  = gamma[i] * (z[i] - mu[i]) / sqrt(v[i] + 1e-5) + beta[i]
-    h     = dropout(relu(y), 0.2)          # an element is 0 with probability 0.2, else 1.25 times itself
-    p[10] = softmax(dense(h))
-    target t[10]
-    loss L = cross_entropy(t, p)
-    init gamma = 1, beta = 0
-"""
+DIGITS = (ROOT / "examples" / "digits_normalised.spec").read_text("utf-8")
 
 
 def normalised(z: Any, eps: float, axis: Any = 0) -> Any:

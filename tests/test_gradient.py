@@ -45,7 +45,8 @@ def flat(swept: Sweep) -> list[Equation]:
 
 
 def test_every_example_has_a_forward_pass_written_by_hand() -> None:
-    assert set(EXAMPLE_LOSSES) == set(EXAMPLES)
+    coupled = {"digits_normalised"}  # its samples need each other: test_batch_norm.py
+    assert set(EXAMPLE_LOSSES) | coupled == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", ALL_CASES)

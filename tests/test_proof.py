@@ -55,7 +55,7 @@ def test_every_example_is_proved(name: str) -> None:
         assert check.holds
         assert check.tolerance == float(TOLERANCES.get(check.name, EXACT))
         assert check.comparisons >= proof.points >= 2
-    assert proof.narrow == (name in ("iris", "digits", "digits_conv"))
+    assert proof.narrow == (name in ("iris", "digits", "digits_conv", "digits_normalised"))
 
 
 #: The direct derivative of a composed softmax or norm takes SymPy seconds; those are left to test_gradient.
