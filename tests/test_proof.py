@@ -49,13 +49,13 @@ def test_every_example_is_proved(name: str) -> None:
     names = {c.name for c in proof.checks}
     narrow = NUMERIC if name == "digits_conv" else NUMERIC | {"closed form"}  # narrow images have many pixels still
     assert names >= (narrow if proof.narrow else NUMERIC | SYMBOLIC)
-    assert ("matrix form" in names) == (name != "gradient_descent"), "scalar weights are no matrix"
+    assert ("matrix form" in names) == (name not in ("gradient_descent", "rnn")), "scalar weights are no matrix"
     assert ("chain rule" in names) == (not proof.narrow)
     for check in proof.checks:
         assert check.holds
         assert check.tolerance == float(TOLERANCES.get(check.name, EXACT))
         assert check.comparisons >= proof.points >= 2
-    assert proof.narrow == (name in ("iris", "digits", "digits_conv", "digits_normalised"))
+    assert proof.narrow == (name in ("iris", "digits", "digits_conv", "digits_normalised", "gru"))
 
 
 #: The direct derivative of a composed softmax or norm takes SymPy seconds; those are left to test_gradient.

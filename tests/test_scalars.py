@@ -136,4 +136,6 @@ def test_counting_stops_at_a_limit() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_which_networks_are_small(name: str) -> None:
-    assert is_small(network_of(example(name))) == (name not in ("iris", "digits", "digits_conv", "digits_normalised", "gru"))
+    assert is_small(network_of(example(name))) == (
+        name not in ("iris", "digits", "digits_conv", "digits_normalised", "gru")
+    )

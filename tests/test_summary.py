@@ -10,6 +10,7 @@ import pytest
 from oracles import CASES, EXAMPLES, example, network_of
 from rich.console import Console
 
+from codegen.notation import GREEK_LETTERS
 from codegen.summary import show
 from derive.derivation import Derivation, derive
 
@@ -65,7 +66,8 @@ def test_every_example_has_title_equations_updates_and_proof(name: str) -> None:
     derivation, found = derivation_of(name), lines(name)
     network = derivation.network
     assert found[0] == network.title
-    named = [t.name for t in network.tensors.values() if t.role == "value" and not t.anonymous]
+    values = [t.name for t in network.tensors.values() if t.role == "value" and not t.anonymous]
+    named = [GREEK_LETTERS.get(name, name) for name in values]
     assert [n for n in named if not any(re.match(rf"{n}(\[[^]]*\])? = ", line) for line in found)] == []
     updates = [line for line in found if line.startswith(("*", "new "))]
     assert len(updates) >= len(network.weights)

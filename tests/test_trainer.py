@@ -271,7 +271,8 @@ def test_weights_start_where_the_specification_says(make):
 
 
 def test_every_example_has_an_oracle():
-    assert {*EXAMPLES, *SPECS} == set(ORACLES)
+    elsewhere = {"rnn", "gru", "digits_normalised"}  # test_recurrences.py, test_batch_norm.py
+    assert {*EXAMPLES, *SPECS} - elsewhere == set(ORACLES)
 
 
 def test_xor_is_learned(make):
