@@ -152,12 +152,10 @@ class _Writer:
             value = value.xreplace({inner[0]: self.variable(inner[0])})
         while found := repeated(value):
             value = value.xreplace({found[0]: self.variable(found[0])})
-        text = self.print(value)
         room = WIDTH - len(INDENT) * self.depth - len(f"{target} {operator} ")
-        while len(text) > room and (shorter := self.shortened(value, room)) != value:
+        while len(self.plain(value)) > room and (shorter := self.shortened(value, room)) != value:
             value = shorter
-            text = self.print(value)
-        self.emit(f"{target} {operator} {text}")
+        self.emit(f"{target} {operator} {self.print(value)}")
 
     def where(self, guarded: Within, target: str) -> None:
         """A statement for places inside a range only; elsewhere its elements may lie outside their arrays."""
