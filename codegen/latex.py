@@ -102,9 +102,9 @@ class Latex(Writer):
         return f"\\left({inside}\\right)" if tall else f"({inside})"
 
     def partial(self, partial: Partial) -> str:
-        below = f"\\partial {self.access(partial.by)}"
+        below = f"\\partial {self.quantity(partial.by)}"
         if isinstance(partial.of, Access):
-            return f"\\frac{{\\partial {self.access(partial.of)}}}{{{below}}}"
+            return f"\\frac{{\\partial {self.quantity(partial.of)}}}{{{below}}}"
         inside = self._write(partial.of)[0]
         return f"\\frac{{\\partial\\, {self.square(inside)}}}{{{below}}}"
 
@@ -165,8 +165,8 @@ class Text(Writer):
         return f"({inside})"
 
     def partial(self, partial: Partial) -> str:
-        of = self.access(partial.of) if isinstance(partial.of, Access) else f"({self._write(partial.of)[0]})"
-        return f"∂{of}/∂{self.access(partial.by)}"
+        of = self.quantity(partial.of) if isinstance(partial.of, Access) else f"({self._write(partial.of)[0]})"
+        return f"∂{of}/∂{self.quantity(partial.by)}"
 
 
 class Code(Text):

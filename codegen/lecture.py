@@ -110,9 +110,7 @@ class Lecture:
 
     def place(self, access: Access) -> str:
         """What stands below in a derivative: an element, or in brackets the sum that has no name."""
-        if self.notation.tensors[access.tensor].anonymous:
-            return self.writer.brackets(self.writer.line(access))
-        return self.writer.access(access)
+        return self.writer.quantity(access)
 
     def delta(self, name: str) -> str:
         return self.writer.access(adjoint(self.generic(name)))

@@ -66,9 +66,9 @@ def lines(rows: tuple[Row, ...]) -> list[str]:
 
 def beside(row: Row) -> str:
     """What stands at the right of a line."""
-    if row.number is not None:
-        return f" && \\text{{({row.number})}}"
-    return f" && {words(row.remark)}" if row.remark else ""
+    number = f"\\text{{({row.number})}}" if row.number is not None else ""
+    beside = "\\quad ".join(filter(None, [words(row.remark), number]))
+    return f" && {beside}" if beside else ""
 
 
 def words(text: str) -> str:

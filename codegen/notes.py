@@ -14,6 +14,7 @@ from codegen.marker import MARKER
 from codegen.options import STANDARD, Options
 from codegen.resources import LATEX, environment
 from codegen.sections_derivatives import all_updates, backward, every_weight, proof, update_rule
+from codegen.sections_indices import one_of_each
 from codegen.sections_matrices import matrix_form
 from codegen.sections_network import made_of, the_network
 from codegen.worked import worked_sections
@@ -73,4 +74,6 @@ def sections(lecture: Lecture) -> list[Section]:
     found = [the_network(lecture), *made_of(lecture), update_rule(lecture), backward(lecture)]
     if lecture.small:
         found += [every_weight(lecture), all_updates(lecture)]
+    else:
+        found += one_of_each(lecture)
     return [*found, *matrix_form(lecture), *worked_sections(lecture), proof(lecture)]

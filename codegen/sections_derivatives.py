@@ -7,6 +7,7 @@ import sympy
 from codegen.document import Row, Section
 from codegen.graphs import figure_of
 from codegen.lecture import Lecture
+from codegen.sections_indices import closed_rows
 from derive.expressions import Access, Within, accesses
 from derive.gradient import adjoint_name
 from derive.network import Scan, flatten
@@ -149,13 +150,19 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     if found.closed is None:
         section.say(f"Contributions to ${left}$ are added one after the other:")
         left = ""
+    steps = lecture.derivation.index_lines.get(name)
+    if steps is not None:
+        (equation,) = equations
+        section.display(*closed_rows(lecture, steps, left, equation))
+        equations = []
     rows = []
     for eq in equations:
         side = left if eq.lhs.indices == element.indices else ""
         side = side or lecture.derivative(lecture.writer.access(Access(name, *eq.lhs.indices)))
         sign = "\\mathrel{+}=" if eq.accumulate else "="
         rows.append(Row(side, lecture.writer.equation(eq), sign, number=lecture.number(eq)))
-    section.display(*rows)
+    if rows:
+        section.display(*rows)
     reasons = [RULES[r] for r in found.rules]
     if reasons:
         section.say(f"Rules used: {'; '.join(reasons)}.", "aside")

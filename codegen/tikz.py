@@ -6,13 +6,15 @@ from codegen.figure import RADIUS, Edge, Figure
 
 #: The colours of arrows, one for each unit that they lead into; told apart by readers who do not see all of them.
 COLOURS = ("0072B2", "D55E00", "5F5F5F", "009E73", "AA4499", "B8860B", "332288", "882255")
+PAPER = 15.5  # the widest picture
 FILLS = {"input": "FFE2A8", "hidden": "CFE3F7", "output": "CBEBD0", "loss": "F6D0CB", "weight": "E6E6E6"}
 
 
 def tikz(figure: Figure) -> str:
     """The picture as a ``tikzpicture``; it needs the colours of :func:`preamble`."""
     left, _, right, _ = figure.extent
-    scale = min(figure.scale, 15.5 / (right - left))
+    frames = 2 * max(node.reach for node in figure.nodes)  # they keep their size when the picture shrinks
+    scale = min(figure.scale, (PAPER - frames) / (right - left - frames) if right - left > PAPER else 1.0)
     head = f"[x={scale:.3g}cm, y=-{scale:.3g}cm, every node/.style={{font=\\small}}, >=stealth]"
     lines = [f"\\begin{{tikzpicture}}{head}"]
     for b in figure.boxes:

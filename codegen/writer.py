@@ -8,7 +8,7 @@ values, inputs.  :class:`Writer` decides all this once; its subclasses say how a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy
@@ -20,7 +20,7 @@ from derive.expressions import Access, Cases, Equal, Index, Within, accesses, fr
 from derive.functions import Formula
 from derive.network import Equation
 from derive.selection import selected
-from derive.steps import Line, Partial, Product, Total
+from derive.steps import Line, Partial, Product, Summed, Total
 
 ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
 PLACES = 5  # decimals of a hyperparameter; smaller ones are written with a power of ten
@@ -105,12 +105,35 @@ class Writer(ABC):
                 parts = [self._bracketed(self._line(f), MUL) for f in line.factors]
                 return self.product(parts), MUL
             case Total():
-                return " + ".join(self._bracketed(self._line(t), SUM) for t in line.terms), ADD
+                return " + ".join(self._bracketed(self._line(t), SUM) for t in line.terms).replace("+ -", "- "), ADD
+            case Summed():
+                return self._summed(line), SUM
         previous, self.order = self.order, order
         try:
             return self._write(line)
         finally:
             self.order = previous
+
+    def _summed(self, line: Summed) -> str:
+        """A line summed over indices; what stands inside it keeps out of their way."""
+        previous = self.scope
+        self.scope = previous | {str(i) for i, *_ in line.over}
+        try:
+            body = self._bracketed(self._line(line.line), SUM)
+        finally:
+            self.scope = previous
+        where = [self.iverson(self.place(Within(*condition, sympy.Symbol("_")))) for condition in line.conditions]
+        body = self.product([*where, body])
+        bounds = [(str(i), str(first), str(last)) for i, first, last in line.over]
+        return self.reduction("sum", bounds, body) if bounds else body
+
+    def line_in_indices(self, line: Line, indices: Iterable[Index]) -> str:
+        """A line in indices, out of whose way its sums keep."""
+        self.scope = {str(i) for i in indices}
+        try:
+            return self.line(line)
+        finally:
+            self.scope = set()
 
     # expressions
 
@@ -425,6 +448,12 @@ class Writer(ABC):
         return text if own >= level else self.brackets(text)
 
     # what it looks like
+
+    def quantity(self, access: Access) -> str:
+        """What is differentiated, or by what: an element, or in brackets the sum that has no name."""
+        if self.notation.tensors[access.tensor].anonymous:
+            return self.brackets(self._access(access)[0])
+        return self.access(access)
 
     def index(self, expression: sympy.Expr) -> str:
         """An index expression."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from derive import output
 from derive.data import computed, floats, given
 from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name, sweep
+from derive.index_steps import IndexDerivation, IndexSteps
 from derive.network import Equation, Network, Scan
 from derive.numbers import WorkedNumbers, work
 from derive.proof import Proof, prove
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Derivation(output.Typeset):
     """A network, its derivatives, the proof that they are right, and the numbers of its samples where it has any.
 
-    ``lines`` are the steps for every δ and every weight of a small network, in the order of the notes.
+    ``lines`` are the steps for every δ and every weight of a small network, in the order of the notes;
+    ``index_lines`` those of a larger one in indices, by the names of tensors.
     """
 
     network: Network
@@ -34,6 +36,7 @@ class Derivation(output.Typeset):
     proof: Proof
     numbers: WorkedNumbers | None
     lines: Mapping[Access, ElementDerivation]
+    index_lines: Mapping[str, IndexDerivation] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return output.text(self)
@@ -120,7 +123,9 @@ def derive(network: Network) -> Derivation:
     swept = sweep(network)
     scalars = Scalars(network, swept)
     lines = dict(all_steps(scalars)) if is_small(network) and is_short(scalars) else {}
-    return Derivation(network, swept, scalars, prove(network, swept, scalars, lines), work(network, swept), lines)
+    index_lines = {} if lines else {d.element.tensor: d for d in IndexSteps(scalars).all()}
+    proof = prove(network, swept, scalars, lines)
+    return Derivation(network, swept, scalars, proof, work(network, swept), lines, index_lines)
 
 
 def _without(steps: Iterable[Equation | Scan], names: set[str]) -> list[Equation | Scan]:

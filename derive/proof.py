@@ -25,6 +25,7 @@ from derive.evaluate import Compiled, Environment, Number, Point, Values, compil
 from derive.expressions import Access, partial, rename
 from derive.functions import written_out
 from derive.gradient import Sweep, adjoint_name, sweep
+from derive.index_steps import IndexSteps, evaluate
 from derive.matrixform import is_whole, outer
 from derive.network import Network, Tensor
 from derive.scalars import Scalars, is_small
@@ -204,6 +205,8 @@ def _closed_forms(network: Network, scalars: Scalars, lines: Lines) -> Iterator[
     for element, derivation in lines.items():
         for step in derivation.steps:
             yield "chain rule", element, compile_scalar(evaluate_line(step.after, scalars))
+    if not lines:
+        yield from _lines_in_indices(scalars)
     if not is_small(network):
         return
     for weight in (e for w in network.weights for e in w.elements()):
@@ -216,6 +219,16 @@ def _closed_forms(network: Network, scalars: Scalars, lines: Lines) -> Iterator[
         adjoint = Access(adjoint_name(weight.tensor), *weight.indices)
         yield "expanded form", weight, compile_scalar(scalars.expanded(adjoint))
         yield "direct derivative", weight, compile_scalar(partial(composed, weight))
+
+
+def _lines_in_indices(scalars: Scalars) -> Iterator[tuple[str, Access, Compiled]]:
+    """The steps in indices, their indices put in, for the first and the last element of every array."""
+    for derivation in IndexSteps(scalars).all():
+        ends = [{i: sympy.Integer(r[end]) for i, r in derivation.ranges.items()} for end in (0, 1)]
+        for place in ends[: 1 + bool(derivation.ranges)]:
+            element = derivation.at(place)
+            for step in element.steps:
+                yield "chain rule in indices", element.element, compile_scalar(evaluate(step.after, scalars))
 
 
 def _matrix_forms(network: Network, scalars: Scalars) -> Iterator[tuple[str, Access, Compiled]]:

@@ -59,7 +59,22 @@ class Total:
         return cut(plain(self))
 
 
-Line: TypeAlias = sympy.Expr | Partial | Product | Total
+@dataclass(frozen=True)
+class Summed:
+    """A line summed over indices, each from its first to its last value, where all ``conditions`` hold.
+
+    A condition is an index expression with its least and its greatest value, either of them infinite perhaps.
+    """
+
+    line: Line
+    over: tuple[tuple[sympy.Symbol, int, int], ...]
+    conditions: tuple[tuple[sympy.Expr, sympy.Expr, sympy.Expr], ...] = ()
+
+    def __repr__(self) -> str:
+        return cut(plain(self))
+
+
+Line: TypeAlias = sympy.Expr | Partial | Product | Total | Summed
 
 
 @dataclass(frozen=True)
@@ -245,6 +260,9 @@ def plain(line: Line) -> str:
             return " · ".join(map(plain, line.factors))
         case Total():
             return " + ".join(map(plain, line.terms))
+        case Summed():
+            where = "".join(f"[{first} ≤ {s} ≤ {last}] " for s, first, last in line.conditions)
+            return f"Σ_{','.join(str(i) for i, *_ in line.over)} {where}({plain(line.line)})"
     return f"({line})" if line.is_Add else str(line)
 
 
