@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy
 
+from codegen.choice import chosen
 from codegen.document import Row
 from codegen.equation_graph import equation_figure
 from codegen.figure import Figure
@@ -31,6 +32,7 @@ class Lecture:
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
         self.matrix = MatrixWriter(self.writer, (*self.network.equations, *self.sweep.equations))
         self.small = bool(derivation.lines)
+        self.chosen = chosen(self.network, options, self.small)
         self.graph = graph_of(self.network, self.scalars)
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
         self.orders = self._orders() if self.small else {}

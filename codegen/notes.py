@@ -71,9 +71,12 @@ def render_picture(derivation: Derivation, spec_name: str, options: Options = ST
 
 def sections(lecture: Lecture) -> list[Section]:
     """All sections, in reading order."""
-    found = [the_network(lecture), *made_of(lecture), update_rule(lecture), backward(lecture)]
+    brief = lecture.options.detail == "brief"
+    found = [the_network(lecture), *([] if brief else made_of(lecture)), update_rule(lecture), backward(lecture)]
     if lecture.small:
-        found += [every_weight(lecture), all_updates(lecture)]
+        found += [*every_weight(lecture), all_updates(lecture)]
     else:
         found += one_of_each(lecture)
+    if brief:
+        return [*found, *worked_sections(lecture)]
     return [*found, *matrix_form(lecture), *worked_sections(lecture), proof(lecture)]

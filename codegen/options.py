@@ -5,6 +5,7 @@ An option changes what is shown and how it is spelled, never a formula or a numb
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,6 +14,7 @@ from derive.diagnostics import SpecError, did_you_mean
 Detail = Literal["brief", "normal", "full"]
 
 DECIMALS = 6
+_SEPARATOR = re.compile(r",(?![^\[]*\])")  # a comma between names, not between the indices of one
 MOST_DECIMALS = 30  # of the fifty digits that are worked with
 
 
@@ -30,7 +32,8 @@ class Options:
     colour
         Whether weights and units keep, in every formula, the colour they have in the pictures.
     detail
-        How much is shown: ``brief``, ``normal`` or ``full``.
+        How much is shown: ``brief``, the derivatives layer by layer and the updates; ``normal``, up to twelve weights
+        one by one and of a larger network one of each array; ``full``, every weight of a small network.
     weights
         The names of the weights whose derivatives are shown step by step; none for those that ``detail`` chooses.
     fragment
@@ -45,7 +48,7 @@ class Options:
     notation: str = ""
     decimals: int = DECIMALS
     colour: bool = False
-    detail: Detail = "full"
+    detail: Detail = "normal"
     weights: tuple[str, ...] = ()
     fragment: bool = False
 
@@ -59,7 +62,9 @@ class Options:
             levels = get_args(Detail)
             help = did_you_mean(str(self.detail), levels) or f"the levels are {', '.join(levels)}"
             raise SpecError(f"unknown level of detail '{self.detail}'", help=help)
-        object.__setattr__(self, "weights", tuple(self.weights))
+        names = (self.weights,) if isinstance(self.weights, str) else self.weights
+        listed = (part.strip() for name in names for part in _SEPARATOR.split(name))
+        object.__setattr__(self, "weights", tuple(name for name in listed if name))
 
 
 #: The options where nothing is chosen.

@@ -39,7 +39,7 @@ def lines(rows: tuple[Row, ...], together: bool) -> list[str]:
 def tag(row: Row) -> str:
     """What stands at the right of a line."""
     if row.number is not None and row.remark:
-        return f"\\tag*{{\\footnotesize\\color{{remark}}{row.remark}\\quad\\normalsize\\normalcolor({row.number})}}"
+        return f"\\tag*{{\\beside{{{row.remark}}}({row.number})}}"
     if row.number is not None:
         return f"\\tag*{{({row.number})}}"
     return f"\\remark{{{row.remark}}}" if row.remark else ""

@@ -150,7 +150,7 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     if found.closed is None:
         section.say(f"Contributions to ${left}$ are added one after the other:")
         left = ""
-    steps = lecture.derivation.index_lines.get(name)
+    steps = lecture.derivation.index_lines.get(name) if lecture.options.detail != "brief" else None
     if steps is not None:
         (equation,) = equations
         section.display(*closed_rows(lecture, steps, left, equation))
@@ -168,16 +168,42 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
         section.say(f"Rules used: {'; '.join(reasons)}.", "aside")
 
 
-def every_weight(lecture: Lecture) -> Section:
-    """Chain rule, substitution, differentiation, named quantities and update for every single weight."""
-    section = Section("Every weight, step by step")
-    for element, derived in lecture.derivation.lines.items():
+def every_weight(lecture: Lecture) -> list[Section]:
+    """Chain rule, substitution, differentiation, named quantities and update for every weight that is shown.
+
+    The δs that a shown weight needs come before; the other weights follow by analogy, and all updates are listed.
+    """
+    lines, total = lecture.derivation.lines, sum(w.size for w in lecture.network.weights)
+    every = len(lecture.chosen) == total
+    if not lecture.chosen:
+        return []
+    section = Section("Every weight, step by step" if every else "Chosen weights, step by step")
+    if not every:
+        section.say("The other weights follow by analogy; all their updates stand in the table after this section.")
+    needed = lines.keys() if every else _needed(lecture)
+    for element, derived in lines.items():
+        if element not in needed:
+            continue
         is_weight = element.tensor in lecture.sweep.weights
         _steps(lecture, section, derived, "" if is_weight else lecture.writer.access(adjoint(element)), is_weight)
         if is_weight:
             section.say("Hence the update")
             section.display(*lecture.update_rows(element, derived.result))
-    return section
+    return [section]
+
+
+def _needed(lecture: Lecture) -> set[Access]:
+    """The shown weights, and everything whose derivative theirs are made of."""
+    lines, found = lecture.derivation.lines, set(lecture.chosen)
+    named = {adjoint(element): element for element in lines}
+    waiting = list(found)
+    while waiting:
+        for a in accesses(lines[waiting.pop()].result):
+            element = named.get(a)
+            if element is not None and element not in found:
+                found.add(element)
+                waiting.append(element)
+    return found
 
 
 def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str, drawn: bool) -> None:

@@ -10,7 +10,7 @@ from codegen.lecture import Lecture
 from codegen.worked import Worked
 from derive.expressions import Access
 from derive.index_steps import IndexDerivation
-from derive.network import Equation, Tensor
+from derive.network import Equation
 from derive.numbers import at
 
 ONE_LINE = 50.0  # characters of a chain of equalities that stands on one line
@@ -43,20 +43,14 @@ def closed_rows(lecture: Lecture, derivation: IndexDerivation, left: str, equati
 
 
 def one_of_each(lecture: Lecture) -> list[Section]:
-    """One weight of every array, its indices put in, with its update and its numbers where there are any."""
-    chosen = [w for t in reversed(lecture.network.weights) if t.shape for w in [example(t)]]
-    shown = [w for w in chosen if w.tensor in lecture.derivation.index_lines]
+    """The chosen weights, one of every array where none is asked for: indices put in, updates, numbers."""
+    shown = [w for w in lecture.chosen if w.indices and w.tensor in lecture.derivation.index_lines]
     if not shown:
         return []
-    section = Section("One weight of each array")
+    section = Section("Chosen weights" if lecture.options.weights else "One weight of each array")
     section.say("With numbers in the place of the indices; the other weights of an array by analogy.")
     section.display(*(row for weight in shown for row in single(lecture, weight)))
     return [section]
-
-
-def example(weight: Tensor) -> Access:
-    """An element whose indices differ as far as they can, so that one sees which is which: W[1,2]."""
-    return Access(weight.name, *(weight.start(d) + min(d, extent - 1) for d, extent in enumerate(weight.shape)))
 
 
 def single(lecture: Lecture, weight: Access) -> list[Row]:

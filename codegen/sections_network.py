@@ -39,7 +39,7 @@ def the_network(lecture: Lecture) -> Section:
     for tensor in lecture.network.tensors.values():
         if tensor.border:
             section.say(border(lecture, tensor))
-    written = element_rows(lecture) if lecture.small else []
+    written = element_rows(lecture) if lecture.small and lecture.options.detail != "brief" else []
     if written:
         section.say(f"Written out element by element{batch(lecture)}, this is")
         section.display(*written)

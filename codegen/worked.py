@@ -36,7 +36,7 @@ def worked_sections(lecture: Lecture) -> list[Section]:
     if numbers is None:
         return []
     worked = Worked(lecture, numbers)
-    if not lecture.small:
+    if not lecture.small or lecture.options.detail == "brief":
         return [worked.summary()]
     return [worked.forward(), worked.backward(), worked.updates(), *worked.matrices(), worked.after()]
 
@@ -337,7 +337,7 @@ class Worked:
         )
 
     def summary(self) -> Section:
-        """For a large network: the loss before and after one update."""
+        """For a large network, or in brief: the loss before and after one update."""
         lecture = self.lecture
         section = Section("The numbers")
         before, now = lecture.show(self.numbers.loss), lecture.show(self.numbers.loss_after)

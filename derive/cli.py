@@ -128,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--decimals", type=int, metavar="N", help=f"print worked numbers to N places (default {DECIMALS})"
     )
+    parser.add_argument(
+        "--detail", metavar="LEVEL", help="how much the notes show: brief, normal (the default) or full"
+    )
+    parser.add_argument(
+        "--weights", metavar="w1,w6", action="append", help="the weights that the notes derive step by step"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that derive did not generate")
     parser.add_argument("-q", "--quiet", action="store_true", help="print no summary")
     parser.add_argument("--version", action=_Version, help="print the version and stop")

@@ -702,7 +702,7 @@ def test_only_small_networks_are_shown_weight_by_weight() -> None:
 
 def test_every_equation_has_its_number_once() -> None:
     for name in EXAMPLES:
-        tags = [int(n) for n in re.findall(r"\\tag\*?\{\((\d+)\)\}", tex_of(name))]
+        tags = [int(n) for n in re.findall(r"\\tag\*?\{(?:\\beside\{[^{}]*\})?\((\d+)\)\}", tex_of(name))]
         assert len(set(tags)) == len(tags)
         assert tags == sorted(tags) == list(range(1, len(tags) + 1)), f"{name}: {tags}"
         assert len(tags) >= len([e for e in network_of(example(name)).equations if isinstance(e, Equation)]) - 2
