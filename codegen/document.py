@@ -6,6 +6,7 @@ How a block looks on paper, on a page or in a notebook is the business of the fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,6 +67,13 @@ class Picture:
     figure: Figure
 
 
+@dataclass(frozen=True)
+class Code:
+    """A piece of Python that does what the blocks above it say; only a notebook shows it, and asks for it in order."""
+
+    source: Callable[[], str]
+
+
 Block = Paragraph | Display | Heading | Table | Picture
 
 
@@ -81,6 +89,7 @@ class Section:
 
     title: str
     blocks: list[Block] = field(default_factory=list)
+    cells: list[tuple[int, Code]] = field(default_factory=list)  # each with the number of blocks before it
 
     def say(self, text: str, manner: Literal["plain", "aside", "with"] = "plain") -> None:
         self.blocks.append(Paragraph(text, manner))
@@ -93,6 +102,9 @@ class Section:
 
     def picture(self, figure: Figure) -> None:
         self.blocks.append(Picture(figure))
+
+    def code(self, source: Callable[[], str]) -> None:
+        self.cells.append((len(self.blocks), Code(source)))
 
     def table(self, head: tuple[str, ...], *rows: tuple[str, ...]) -> None:
         self.blocks.append(Table(head, rows))

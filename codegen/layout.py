@@ -41,7 +41,7 @@ def show(value: Number, decimals: int = DECIMALS) -> Shown:
     value = value.real
     size = abs(value)
     if size and not context.mpf(10) ** -min(3, decimals) <= size < 10**7:
-        places = min(decimals, max(4, decimals - 2))
+        places = mantissa_places(decimals)
         exponent = int(context.floor(context.log10(size * (1 + context.mpf(10) ** -(places + 1) / 2))))
         mantissa = show(value / context.mpf(10) ** exponent, places)
         return Shown(f"{mantissa.text} \\cdot 10^{{{exponent}}}", mantissa.exact)
@@ -51,6 +51,11 @@ def show(value: Number, decimals: int = DECIMALS) -> Shown:
     whole, part = digits[:-decimals], digits[-decimals:].rstrip("0")
     sign = "-" if rounded < 0 else ""
     return Shown(sign + whole + (f".{part}" if part else ""), exact)
+
+
+def mantissa_places(decimals: int) -> int:
+    """The places of a number that stands before a power of ten."""
+    return min(decimals, max(4, decimals - 2))
 
 
 def relation(*numbers: Shown) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import sympy
 
+from codegen.cells import Cells, Draw
 from codegen.choice import chosen
 from codegen.document import Row
 from codegen.equation_graph import equation_figure
@@ -25,8 +28,8 @@ from derive.scalars import adjoint
 class Lecture:
     """One derivation with its notation and its writers."""
 
-    def __init__(self, derivation: Derivation, options: Options = STANDARD) -> None:
-        self.derivation, self.options = derivation, options
+    def __init__(self, derivation: Derivation, options: Options = STANDARD, draw: Draw | None = None) -> None:
+        self.derivation, self.options, self._draw = derivation, options, draw or Draw()
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
         self.notation = Notation(self.network, self.sweep)
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
@@ -37,6 +40,11 @@ class Lecture:
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
         self.orders = self._orders() if self.small else {}
         self.loss = self.writer.access(Access(self.network.loss))
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The same in NumPy, for a notebook."""
+        return Cells(self.derivation, self.small, self._draw, self.options.decimals)
 
     def _orders(self) -> dict[sympy.Expr, tuple[str, ...]]:
         """The user's order of terms for every definition that may stand in a line."""

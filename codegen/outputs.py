@@ -55,6 +55,12 @@ def _page(derivation: Derivation, spec_name: str, _path: Path, options: Options)
     return notes.render_page(derivation, spec_name, options)
 
 
+def _notebook(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
+    from codegen import ipynb
+
+    return ipynb.render(derivation, spec_name, options)
+
+
 def _picture(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen import notes
 
@@ -78,6 +84,7 @@ KINDS = {
     ".pdf": Kind("lecture notes, compiled by LaTeX", _pdf),
     ".md": Kind("lecture notes in Markdown, for GitHub, KaTeX and MathJax", _markdown),
     ".html": Kind("lecture notes as a page that needs nothing else", _page),
+    ".ipynb": Kind("lecture notes as a notebook: every step done in NumPy, executed", _notebook),
     ".svg": Kind("the network as a picture", _picture),
     ".py": Kind("a trainer, a Python module with Numba kernels", _trainer),
     ".json": Kind("formulas and numbers for machines", _report),
@@ -108,6 +115,10 @@ def check_kind(path: Path) -> None:
         from codegen import pdf
 
         pdf.program()
+    if path.suffix == ".ipynb":
+        from codegen import ipynb
+
+        ipynb.check_installed()
 
 
 def _check_module(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import sympy
 
 from codegen.document import Row, Section
@@ -50,6 +52,7 @@ def update_rule(lecture: Lecture) -> Section:
     if len(lecture.network.samples) > 1:
         word = "sum" if lecture.network.batch == "sum" else "mean"
         section.say(f"With several samples, the derivative is the {word} of the samples' derivatives.")
+    section.code(lambda: lecture.cells.update_rule())
     return section
 
 
@@ -124,6 +127,10 @@ def backward(lecture: Lecture) -> Section:
             section.say(text)
             said.add(text)
         _layer_block(lecture, section, name)
+        section.code(partial(lecture.cells.layer, name))
+    section.code(lambda: lecture.cells.as_functions())
+    if not lecture.small:
+        section.code(lambda: lecture.cells.updates())
     return section
 
 
@@ -225,6 +232,7 @@ def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name:
     if uses:
         facts = ", ".join(f"${lecture.writer.line(a)} = {short(lecture, b)}$" for a, b in dict(uses).items())
         section.say(f"with {facts}.", "with")
+    section.code(partial(lecture.cells.steps, derived))
 
 
 def short(lecture: Lecture, expression: sympy.Expr) -> str:
@@ -242,6 +250,7 @@ def all_updates(lecture: Lecture) -> Section:
     if optimizer.repeats_gradient:
         section.say("The derivatives that the equations of the update rule take for $g$, one for each weight:")
     section.display(*rows, together=len(rows) <= ONE_PAGE)
+    section.code(lambda: lecture.cells.updates())
     return section
 
 
@@ -256,6 +265,7 @@ def proof(lecture: Lecture) -> Section:
         f"Before they were printed, all derivatives were compared{where} at {proof.points} random points in "
         f"50-digit arithmetic: {checks}."
     )
+    section.code(lambda: lecture.cells.proof())
     return section
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import sympy
 
 from codegen.document import Row, Section
@@ -31,6 +33,7 @@ def the_network(lecture: Lecture) -> Section:
     for name, places in choices(lecture.network.flat_equations).items():
         letter = lecture.notation.names[name].latex()
         section.say(f"The elements of ${letter}$ are whole numbers from $1$ to ${places}$: each chooses a place.")
+    section.code(lambda: lecture.cells.given())
     figure = lecture.drawn()
     if figure is not None:
         section.picture(figure)
@@ -43,9 +46,11 @@ def the_network(lecture: Lecture) -> Section:
     if written:
         section.say(f"Written out element by element{batch(lecture)}, this is")
         section.display(*written)
+    section.code(lambda: lecture.cells.forward())
     for text, rows in functions_used(lecture.writer, lecture.network.flat_equations):
         section.say(text)
         section.display(*rows)
+    section.code(lambda: lecture.cells.slopes())
     return section
 
 
@@ -130,6 +135,7 @@ def made_of(lecture: Lecture) -> list[Section]:
             expanded = lecture.writer.line(lecture.scalars.expanded(element))
             rows = [Row(lecture.writer.access(element), named)] + ([Row("", expanded)] if expanded != named else [])
             section.display(*rows)
+            section.code(partial(lecture.cells.expanded, element))
     if not section.blocks:
         return []
     section.say(

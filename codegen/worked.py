@@ -84,6 +84,7 @@ class Worked:
         section.say(("For the first sample, with " if several else "With ") + self.given() + " we get")
         self.picture(section, "Forward pass", self.first)
         section.display(*self.forward_rows(self.first))
+        section.code(lambda: lecture.cells.first_values())
         if several:
             rows = []
             for n, sample in enumerate(self.numbers.samples, 1):
@@ -93,6 +94,7 @@ class Worked:
             word = "sum" if lecture.network.batch == "sum" else "mean"
             section.say(f"The losses of the samples and their {word} are")
             section.display(*rows, Row(lecture.loss, total.text, relation=relation(total)))
+            section.code(lambda: lecture.cells.batch_losses())
         decimals = lecture.options.decimals
         places = f"{COUNTED[decimals] if decimals < len(COUNTED) else decimals} place{'s' * (decimals > 1)}"
         section.say(
@@ -171,6 +173,7 @@ class Worked:
             left = lecture.derivative(lecture.writer.access(weight))
             rows.append(self.line(left, lecture.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
         section.display(*rows)
+        section.code(lambda: lecture.cells.first_slopes())
         if len(self.weights()) <= MAX_REMARKS:
             section.say(" ".join(self.meaning(w) for w in self.weights()))
         if len(self.numbers.samples) > 1:
@@ -203,6 +206,7 @@ class Worked:
             left = f"\\partial {lecture.loss} / \\partial {lecture.writer.access(weight)}"
             rows.append((left, *cells))
         section.table(head, *rows)
+        section.code(lambda: lecture.cells.table(MAX_SAMPLES))
 
     def updates(self) -> Section:
         lecture = self.lecture
@@ -211,6 +215,7 @@ class Worked:
         rate = lecture.setting(optimizer.rate)
         section.say(f"With the learning rate {rate.inline} and the old weights on every right-hand side:")
         section.display(*(r for weight in reversed(self.weights()) for r in self.update_rows(weight)))
+        section.code(lambda: lecture.cells.updated())
         return section
 
     def update_rows(self, weight: Access) -> list[Row]:
@@ -309,12 +314,14 @@ class Worked:
         section.say("With the new weights" + (" the first sample gives" if many else " we get"))
         self.picture(section, "Forward pass with the new weights", {**self.numbers.after[0], **self.numbers.updated})
         section.display(*self.forward_rows(self.numbers.after[0], renewed=True))
+        section.code(lambda: lecture.cells.after())
         before, now = lecture.show(self.numbers.loss), lecture.show(self.numbers.loss_after)
         verb = "fell" if self.numbers.loss_after < self.numbers.loss else "did not fall"
         of_batch = f" (the {'sum' if lecture.network.batch == 'sum' else 'mean'} over the samples)" if many else ""
         text = f"The loss{of_batch} {verb}: ${lecture.loss} {relation(before)} {before.text}$ before the update, "
         text += f"${lecture.new(lecture.loss)[0]} {relation(now)} {now.text}$ after it."
         section.say(text + self.closer())
+        section.code(lambda: lecture.cells.losses())
         return section
 
     def closer(self) -> str:
@@ -346,4 +353,5 @@ class Worked:
             Row(lecture.loss, before.text, relation(before), "before"),
             Row(lecture.loss, now.text, relation(now), "after"),
         )
+        section.code(lambda: lecture.cells.losses())
         return section

@@ -1,0 +1,215 @@
+"""Notebooks: what a clean kernel makes of them, and whether their code is the text's."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from networks import Made, networks
+from oracles import derived, network_of, sweep_of
+from test_formats import EXAMPLES, HOSTILE, ROOT, formulas, needs_node, node
+
+from codegen import ipynb
+from codegen.cells import Cells, Draw
+from derive.derivation import Derivation, derive
+from derive.diagnostics import SpecError
+from derive.language.build import load
+from derive.language.parser import read
+from derive.proof import Proof
+from derive.scalars import Scalars, is_small
+
+PUBLISHED = sorted((ROOT / "tests" / "published").glob("*.spec"))
+
+#: What the constructions of the language become: choices, masks, samples coupled, recurrences, kinks, optimizers.
+SPECS = {
+    "hostile": HOSTILE,
+    "words": """network "Names that mean something in the code"
+input data[2], np
+weight w, g, a[2], gradient
+target slopes
+same = tanh(sum(j: a[j] * data[j]) + w * np + g)
+loss n = (same * gradient - slopes)^2
+optimizer adam
+""",
+    "classes": """input x[4]
+p[3] = softmax(dense(x))
+target t
+loss L = -log(p[t])
+""",
+    "dropout": """input x[4]
+h[5] = dropout(gelu(dense(x)), 1/4)
+y = dense(h)
+target t
+loss L = huber(t, y)
+""",
+    "batch_norm": """input x[3]
+h[4] = relu(batch_norm(dense(x)))
+y = dense(h)
+target t
+loss L = 1/2 * (y - t)^2
+""",
+    "schedule": """input x
+weight w, b
+y = w * x + b
+target t
+loss L = (y - t)^2
+rate a = 0.1 / sqrt(k)
+init w = 0.5, b = 0.1
+sample x = 1, t = 2
+sample x = -1, t = 0
+""",
+    "logarithm": """input x
+weight w
+target t
+loss L = (log(w) * x - t)^2
+""",
+    "sum": """input x[2]
+y = sigmoid(dense(x))
+target t
+loss L = (y - t)^2
+batch sum
+init W1 = [0.3, -0.2], b1 = 0.1
+sample x = [1, 0.5], t = 1
+sample x = [0.25, -1], t = 0
+optimizer momentum(a = 0.1, mu = 0.9)
+""",
+}
+
+
+@cache
+def derivation(name: str) -> Derivation:
+    if name in SPECS:
+        return derive(network_of(SPECS[name]))
+    return derive(load(read(ROOT / "examples" / f"{name}.spec")))
+
+
+@cache
+def notebook(name: str) -> Any:
+    return json.loads(ipynb.render(derivation(name), f"{name}.spec"))
+
+
+def code(found: Any) -> str:
+    return "\n".join("".join(cell["source"]) for cell in found["cells"] if cell["cell_type"] == "code")
+
+
+def run(source: str) -> dict[str, Any]:
+    """The variables that a program leaves."""
+    variables: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(source, "cells", "exec"), variables)
+    return variables
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *SPECS])
+def test_a_clean_kernel_gives_the_stored_outputs(name):
+    import nbformat
+    from nbclient import NotebookClient
+
+    found = notebook(name)
+    fresh = nbformat.reads(json.dumps(found), as_version=4)
+    nbformat.validate(fresh)
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    NotebookClient(fresh, timeout=120).execute(stderr=subprocess.DEVNULL)
+    stored = [cell.get("outputs") for cell in found["cells"]]
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            cell.outputs = ipynb.joined(cell.outputs)
+    assert [cell.get("outputs") for cell in json.loads(nbformat.writes(fresh))["cells"]] == stored
+    assert any(stored)
+    assert "agree with central differences" in stored[-1][0]["text"][0]
+
+
+@needs_node
+@pytest.mark.parametrize("name", [*EXAMPLES, "hostile"])
+def test_katex_takes_every_formula_of_a_notebook(name):
+    cells = ipynb.written(derivation(name), "net.spec").cells
+    found = [f for c in cells if c.cell_type == "markdown" for f in formulas(c.source)]
+    assert len(found) > 10
+    assert node("katex.mjs", stdin=json.dumps(found)) == []
+
+
+def test_two_runs_give_the_same_bytes_that_tell_nothing_of_the_run(tmp_path):
+    texts = []
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        command = [sys.executable, "-m", "derive", str(ROOT / "examples" / "two_two_one.spec"), "-o", "notes.ipynb"]
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        subprocess.run(command, cwd=tmp_path / seed, env=environment, check=True, capture_output=True, timeout=120)
+        texts.append((tmp_path / seed / "notes.ipynb").read_bytes())
+    assert texts[0] == texts[1]
+    assert not re.search(rb"/tmp|/home|/work|20\d\d-|iopub", texts[0])
+
+
+@pytest.mark.parametrize("name", ["two_two_one", "relu_two_two", "schedule", "sum"])
+def test_a_wrong_number_in_the_text_fails(name):
+    """Every number of the text stands in an assertion, and every assertion can fail."""
+    source = code(ipynb.written(derivation(name), "net.spec"))
+    run(source)
+    checks = re.findall(r"^assert same\(.*$", source, re.MULTILINE)
+    assert len(checks) > 5
+    for check in dict.fromkeys(checks):
+        wrong = re.sub(
+            r", (-?[\d.]+)(e-?\d+)?(, places=\d+)?\)$",
+            lambda m: f", {float(m[1]) + 0.001}{m[2] or ''}{m[3] or ''})",
+            check,
+        )
+        assert wrong != check
+        with pytest.raises(AssertionError):
+            run(source.replace(check, wrong))
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda p: p.stem)
+def test_published_examples_run(path):
+    run(code(ipynb.written(derive(load(read(path))), "net.spec")))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(most=4))
+def test_the_code_of_any_network_computes_what_was_derived(made: Made) -> None:
+    network, swept = network_of(made.spec), sweep_of(made.spec)
+    whole = Derivation(network, swept, Scalars(network, swept), Proof((), 0, False), None, {}, {})
+    loss, slopes = derived(made.spec, made.numbers)
+    for small in [False, True] if is_small(network) else [False]:
+        cells = Cells(whole, small, Draw())
+        variables = run("\n".join([cells.given(), cells.loss_and_gradient()]))
+        flat = {n: list(np.ravel(v)) if small else [v] for n, v in made.numbers.items()}
+        weights = [v for w in network.weights for v in flat[w.name]]
+        data = [v for t in network.data for v in flat[t.name]]
+        np.testing.assert_allclose(variables["loss"](weights, data), loss, rtol=1e-9, atol=1e-12)
+        found = np.concatenate([np.ravel(g) for g in variables["gradient"](weights, data)])
+        expected = np.concatenate([np.ravel(slopes[w.name]) for w in network.weights])
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_without_jupyter_there_is_advice(monkeypatch):
+    monkeypatch.setattr(ipynb, "find_spec", lambda name: None if name == "nbclient" else object())
+    with pytest.raises(SpecError, match="nbclient is not installed") as caught:
+        ipynb.check_installed()
+    assert "derive-networks[notebook]" in caught.value.help
+
+
+def test_a_notebook_bears_the_marker_in_its_first_lines():
+    from codegen.files import _bears_marker
+
+    text = ipynb.text_of(ipynb.written(derivation("gradient_descent"), "net.spec")).encode()
+    assert _bears_marker(text, b"")
+
+
+def test_index_form_is_that_of_the_notes():
+    source = code(ipynb.written(derivation("digits_conv"), "net.spec"))
+    assert "o, i, j, u, v = np.ogrid[0:8, 0:8, 0:8, 0:3, 0:3]\n" in source
+    assert "q[i + u, j + v]" in source
+    assert "np.add.at(dh, (o, 2*i + u, 2*j + v), " in source
+    assert "h1 = i1 * w1 + i2 * w2\n" in code(ipynb.written(derivation("two_two_one"), "net.spec"))
