@@ -123,7 +123,7 @@ class Text(Writer):
         return name if name == "⋯" else self.notation.symbol(name).text
 
     def constant(self, value: sympy.Expr) -> str:
-        return str(value)
+        return "π" if value == sympy.pi else str(value)
 
     def fraction(self, above: str, below: str) -> str:
         def part(text: str) -> str:
@@ -175,6 +175,9 @@ class Code(Text):
     def access(self, access: Access) -> str:
         letters = {v: k for k, v in GREEK_LETTERS.items()}
         return "".join(letters.get(c, c) for c in self.notation.text(access))
+
+    def constant(self, value: sympy.Expr) -> str:
+        return str(value)
 
     def symbol(self, name: str) -> str:
         return name

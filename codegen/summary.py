@@ -79,16 +79,18 @@ def _updates(derivation: Derivation, writer: Text) -> Table:
     network = derivation.network
     table = Table.grid(padding=(0, 1))
     weights = [e for w in network.weights for e in w.elements()] if derivation.lines else []
-    gradients = [(weight, writer.factor(derivation.scalars.gradient(weight))) for weight in weights]
+    alone = network.optimizer.repeats_gradient
+    write = writer.line if alone else writer.factor
+    gradients = [(weight, write(derivation.scalars.gradient(weight))) for weight in weights]
     if not 0 < len(weights) <= MAX_WEIGHTS:
         gradients = []
         for eq in flatten(derivation.sweep.equations):
             name = eq.lhs.tensor.removeprefix("∂")
             if name in derivation.sweep.weights:
                 gradient = writer.equation(eq)
-                gradient = f"({gradient})" if eq.body.is_Add and not eq.reduce else gradient
+                gradient = f"({gradient})" if eq.body.is_Add and not eq.reduce and not alone else gradient
                 gradients.append((Access(name, *eq.lhs.indices), gradient))
-    if not network.optimizer.repeats_gradient:
+    if not alone:
         for weight, gradient in gradients:
             _add_update(table, network, writer, writer.access(weight), gradient)
         return table
