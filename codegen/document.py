@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from codegen.chart import Chart
 from codegen.figure import Figure
 
 
@@ -64,7 +65,7 @@ class Table:
 class Picture:
     """A figure on a line of its own."""
 
-    figure: Figure
+    figure: Figure | Chart
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Section:
     def head(self, formula: str) -> None:
         self.blocks.append(Heading(formula))
 
-    def picture(self, figure: Figure) -> None:
+    def picture(self, figure: Figure | Chart) -> None:
         self.blocks.append(Picture(figure))
 
     def code(self, source: Callable[[], str]) -> None:

@@ -17,6 +17,7 @@ from codegen.sections_derivatives import all_updates, backward, every_weight, pr
 from codegen.sections_indices import one_of_each
 from codegen.sections_matrices import matrix_form
 from codegen.sections_network import made_of, the_network
+from codegen.sections_training import training
 from codegen.worked import worked_sections
 from derive.derivation import Derivation
 from derive.diagnostics import SpecError
@@ -77,6 +78,7 @@ def sections(lecture: Lecture) -> list[Section]:
         found += [*every_weight(lecture), all_updates(lecture)]
     else:
         found += one_of_each(lecture)
+    after = training(lecture) if lecture.small and not brief else []
     if brief:
         return [*found, *worked_sections(lecture)]
-    return [*found, *matrix_form(lecture), *worked_sections(lecture), proof(lecture)]
+    return [*found, *matrix_form(lecture), *worked_sections(lecture), *after, proof(lecture)]

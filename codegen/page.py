@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup, escape
 
+from codegen.chart import Chart, chart_svg
 from codegen.document import Block, Heading, Row, Section, spans
 from codegen.figure import Figure
 from codegen.layout import broken
@@ -56,9 +57,9 @@ def styles() -> Markup:
     return Markup(STYLE)
 
 
-def picture(figure: Figure) -> Markup:
+def picture(figure: Figure | Chart) -> Markup:
     """A figure as an ``svg`` element."""
-    return Markup(svg(figure))
+    return Markup(chart_svg(figure) if isinstance(figure, Chart) else svg(figure))
 
 
 def comment(text: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.chart import Chart, chart_tikz
 from codegen.document import Block, Display, Heading, Paragraph, Picture, Row, Table
 from codegen.layout import WIDTH, broken, visible_length
 from codegen.tikz import tikz
@@ -19,7 +20,8 @@ def tex(block: Block) -> str:
         case Table():
             text = table(block)
         case Picture(figure):
-            text = f"\\begin{{picturehere}}\n{tikz(figure)}\n\\end{{picturehere}}"
+            drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)
+            text = f"\\begin{{picturehere}}\n{drawn}\n\\end{{picturehere}}"
     return f"\n{text}"
 
 

@@ -98,7 +98,7 @@ def _plate(figure: Figure, e: Edge) -> str:
     width, height = SIZE * 0.5 * visible_length(e.label) + 8, UNIT * LABEL_HEIGHT
     return (
         f'<rect class="plate" x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" '
-        f'height="{height:.1f}" rx="3"/>' + _text(e.label, x, y, "", "#" + COLOURS[e.colour % len(COLOURS)])
+        f'height="{height:.1f}" rx="3"/>' + formula(e.label, x, y, "", "#" + COLOURS[e.colour % len(COLOURS)])
     )
 
 
@@ -111,11 +111,11 @@ def _unit(n: Node) -> str:
         f'<rect class="unit" x="{x - UNIT * n.reach:.1f}" y="{y - UNIT * RADIUS:.1f}" width="{2 * UNIT * n.reach:.1f}" '
         f'height="{2 * UNIT * RADIUS:.1f}" rx="{UNIT * RADIUS:.1f}" fill="#{FILLS[n.look]}" stroke-width="{width}"/>'
     )
-    below = _text(n.below, x, y + UNIT * RADIUS + 12) if n.below else ""
-    return frame + _text(n.label, x, y, "named", room=2 * UNIT * n.reach - 4) + below
+    below = formula(n.below, x, y + UNIT * RADIUS + 12) if n.below else ""
+    return frame + formula(n.label, x, y, "named", room=2 * UNIT * n.reach - 4) + below
 
 
-def _text(latex: str, x: float, y: float, role: str = "", colour: str = "", room: float = 0.0) -> str:
+def formula(latex: str, x: float, y: float, role: str = "", colour: str = "", room: float = 0.0) -> str:
     """A formula centred on a point, smaller where it would need more than ``room`` pixels."""
     size = SIZE
     if room:

@@ -101,22 +101,64 @@ def _backward(network: Network, sweep: Sweep, values: Values) -> Values:
     return run(sweep.equations, values, {**network.tensors, **sweep.tensors})
 
 
-def step(network: Network, weights: Values, gradient: Values) -> tuple[Values, dict[str, Values]]:
-    """The first update of every weight by the network's optimizer.
+@dataclass(frozen=True)
+class Iteration:
+    """Where training stands after ``updates`` updates: every sample's values, the weights, the loss of the batch."""
+
+    updates: int
+    samples: tuple[Values, ...]
+    weights: Values
+    loss: Number
+
+
+def iterations(network: Network, sweep: Sweep, worked: WorkedNumbers, updates: int) -> list[Iteration]:
+    """The worked example carried on: training on the whole batch, from the first weights to so many updates.
+
+    The optimizer's states are handed from update to update.  Ends early where an update or a loss has no real value.
+    """
+    share = context.mpf(1) if network.batch == "sum" else context.one / len(worked.samples)
+    given = [t.name for t in network.tensors.values() if t.role in ("input", "target", "mask")]
+    data = [{name: sample[name] for name in given} for sample in worked.samples]
+    weights, states, samples = worked.weights, None, worked.samples
+    found: list[Iteration] = []
+    for update in range(updates + 1):
+        found.append(Iteration(update, samples, weights, share * context.fsum(s[network.loss][()] for s in samples)))
+        gradient = {
+            name: {p: share * context.fsum(s[adjoint_name(name)][p] for s in samples) for p in old}
+            for name, old in weights.items()
+        }
+        try:
+            weights, states = step(network, weights, gradient, states, update + 1)
+            samples = tuple(_real(partial(_backward, network, sweep, {**weights, **d}), *AFTER) for d in data)
+        except SpecError:
+            break
+    return found
+
+
+def step(
+    network: Network,
+    weights: Values,
+    gradient: Values,
+    states: Mapping[str, Values] | None = None,
+    count: int = 1,
+) -> tuple[Values, dict[str, Values]]:
+    """One update of every weight by the network's optimizer: by default the first, with ``states`` at their start.
 
     Returns the new weights and, by name, whatever else the optimizer's equations define, for every weight.  Raises
     :class:`SpecError` where an equation has no real value.
     """
     optimizer = network.optimizer
     settings: Values = {str(s): {(): number(value)} for s, value in optimizer.settings.items()}
-    settings[str(optimizer.count)] = {(): context.one}
+    settings[str(optimizer.rate)] = {(): number(optimizer.rate_at(count))}
+    settings[str(optimizer.count)] = {(): context.mpf(count)}
     starts = {str(s): number(optimizer.start(s.name)) for s in optimizer.states}
     lines = [(str(symbol), _compiled(body)) for symbol, body in optimizer.updates]
     results: dict[str, Values] = {symbol: {name: {} for name in weights} for symbol, _ in lines}
     for name, old in weights.items():
         for point, value in old.items():
             slope = gradient[name][point]
-            known = {str(optimizer.weight): value, str(optimizer.gradient): slope, **starts}
+            before = {s: states[s][name][point] if states else start for s, start in starts.items()}
+            known = {str(optimizer.weight): value, str(optimizer.gradient): slope, **before}
             values: Values = {**settings, **{s: {(): v} for s, v in known.items()}}
             for symbol, body in lines:
                 try:

@@ -1,0 +1,94 @@
+"""Training carried on in the notes: the table, the curve of the loss, the descent along one weight."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from oracles import example, network_of
+
+from codegen import notes
+from codegen.chart import Chart, Line, chart_svg, chart_tikz
+from codegen.lecture import Lecture
+from codegen.sections_training import UPDATES, training
+from derive.derivation import derive
+from derive.numbers import iterations
+
+PAIR = (
+    "input x\nweight w, b\ny = tanh(w * x + b)\ntarget t\nloss L = (y - t)^2\n"
+    "init w = 0.5, b = 0.1\nsample x = 2, t = 1\nsample x = -1, t = 0.5\n"
+)
+OPTIMIZERS = {
+    "sgd": "rate a = 0.1\n",
+    "momentum": "optimizer momentum(a = 0.1, mu = 0.9)\n",
+    "adam": "optimizer adam(a = 0.05)\n",
+}
+
+
+def by_hand(optimizer: str) -> list[float]:
+    """The losses of PAIR's training in plain NumPy, gradients by hand."""
+    x, t = np.array([2.0, -1.0]), np.array([1.0, 0.5])
+    theta, losses = np.array([0.5, 0.1]), []
+    m, v = np.zeros(2), np.zeros(2)
+    for k in range(1, UPDATES + 2):
+        y = np.tanh(theta[0] * x + theta[1])
+        losses.append(float(np.mean((y - t) ** 2)))
+        slope = 2 * (y - t) * (1 - y**2)
+        g = np.array([np.mean(slope * x), np.mean(slope)])
+        if optimizer == "sgd":
+            theta = theta - 0.1 * g
+        elif optimizer == "momentum":
+            m = 0.9 * m - 0.1 * g
+            theta = theta + m
+        else:
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            theta = theta - 0.05 * (m / (1 - 0.9**k)) / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
+    return losses
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_optimizers_states_go_from_update_to_update(optimizer: str) -> None:
+    derivation = derive(network_of(PAIR + OPTIMIZERS[optimizer]))
+    found = iterations(derivation.network, derivation.sweep, derivation.numbers, UPDATES)
+    assert [i.updates for i in found] == list(range(UPDATES + 1))
+    assert [float(i.loss.real) for i in found] == pytest.approx(by_hand(optimizer), rel=1e-6)
+
+
+def test_the_table_starts_with_the_numbers_of_the_notes() -> None:
+    text = notes.render_markdown(derive(network_of(example("two_two_one"))), "net.spec")
+    part = text[text.index("## The next updates") :].split("\n## ")[0]
+    rows = re.findall(r"^\| \$(\d+)\$ \| \$(.*?)\$ \| \$(.*?)\$ \|$", part, re.MULTILINE)
+    assert [int(n) for n, _, _ in rows] == list(range(UPDATES + 1))
+    assert [prediction for _, prediction, _ in rows[:2]] == ["0.2171", "0.29041"]
+    losses = [float(loss) for _, _, loss in rows]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_training_that_leaves_the_domain_ends_early() -> None:
+    spec = "weight w\nloss L = log(w)\ninit w = 1\nrate a = 0.4\n"
+    derivation = derive(network_of(spec))
+    found = iterations(derivation.network, derivation.sweep, derivation.numbers, UPDATES)
+    assert [i.updates for i in found] == [0, 1]
+    assert training(Lecture(derivation)) == []
+
+
+def test_the_step_follows_the_tangent_downhill() -> None:
+    section = training(Lecture(derive(network_of(example("two_two_one")))))[1]
+    chart = section.blocks[-1].figure
+    curve, tangent, point, step = chart.lines
+    assert step.points[0] == point.points[0]
+    assert step.points[1][1] < step.points[0][1]
+    (x0, y0), (x1, y1) = tangent.points
+    at_old = y0 + (y1 - y0) * (step.points[0][0] - x0) / (x1 - x0)
+    assert at_old == pytest.approx(step.points[0][1], rel=1e-9)
+    assert min(y for _, y in curve.points) < step.points[0][1] < max(y for _, y in curve.points)
+
+
+def test_a_chart_is_drawn_inside_its_frame() -> None:
+    chart = Chart((Line(((0.0, 2.0), (10.0, 2.0)), marked=True),), "x", "L", "Flat", "A line")
+    assert all(0 <= y <= 4.2 for _, y in map(chart.place, chart.lines[0].points))
+    root = ElementTree.fromstring(chart_svg(chart, alone=True))
+    assert root.get("role") == "img"
+    assert chart_tikz(chart).count("\\draw") == 2
