@@ -20,7 +20,7 @@ from codegen.options import DECIMALS, MOST_DECIMALS
 from codegen.printer import Used
 from derive.derivation import Derivation
 from derive.evaluate import Number
-from derive.expressions import Access, Cases, Equal, accesses
+from derive.expressions import Access, Cases, Equal, accesses, index_symbols
 from derive.functions import Formula
 from derive.gradient import adjoint_name
 from derive.naming import element_names
@@ -301,6 +301,28 @@ class Cells:
         texts = [self.elements.text(evaluate_line(step.after, self.scalars)) for step in derived.steps]
         texts = [text for text in dict.fromkeys([*texts, self.elements.text(derived.result)]) if text != name]
         return "\n".join(f"assert np.isclose({name}, {text})" for text in texts)
+
+    def chosen(self, weights: Iterable[Access]) -> str:
+        """Single weights of a network that is computed with arrays: closed forms, and the numbers where there are."""
+        lines, sums = [], set()
+        for weight in weights:
+            found = self.derivation.index_lines[weight.tensor]
+            pairs = zip(found.element.indices, weight.indices, strict=True)
+            here = found.at({i: n for i, n in pairs if i.is_Symbol})
+            if not index_symbols(here.result):
+                sums |= {a.tensor for a in accesses(here.result)}
+                lines.append(f"assert np.isclose({self.arrays.text(adjoint(weight))}, {self.arrays.text(here.result)})")
+            if self.numbers is not None:
+                n = [w.name for w in self.weights].index(weight.tensor)
+                place = ", ".join(self.arrays.position(i) for i in weight.indices)
+                lines.append(self.agrees(f"gradients[{n}][{place}]", at(self.numbers.gradient, weight)))
+                lines.append(self.agrees(f"new_weights[{n}][{place}]", at(self.numbers.updated, weight)))
+        absorbed: list[Equation] = []  # sums that the text mentions and that are whole right sides above
+        for eq in reversed(self.sweep.absorbed):
+            if eq.lhs.tensor in sums:
+                absorbed.insert(0, eq)
+                sums |= {a.tensor for a in eq.reads}
+        return "\n".join([*self.arrays.lines(absorbed, set()), *lines])
 
     # updates
 

@@ -199,6 +199,10 @@ class Arrays:
                 found += [INDENT + line for line in self._equation(eq, {step.index})]
         return found
 
+    def text(self, expression: sympy.Expr) -> str:
+        """An expression of single elements."""
+        return self._printer(Equation(Access(""), expression)).text(expression)
+
     def _is_whole(self, eq: Equation) -> bool:
         """Whether an equation gives all elements of its tensor, in the order of its indices."""
         tensor = self.tensors[eq.lhs.tensor]

@@ -50,6 +50,7 @@ def one_of_each(lecture: Lecture) -> list[Section]:
     section = Section("Chosen weights" if lecture.options.weights else "One weight of each array")
     section.say("With numbers in the place of the indices; the other weights of an array by analogy.")
     section.display(*(row for weight in shown for row in single(lecture, weight)))
+    section.code(lambda: lecture.cells.chosen(shown))
     return [section]
 
 

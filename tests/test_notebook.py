@@ -21,6 +21,7 @@ from test_formats import EXAMPLES, HOSTILE, ROOT, formulas, needs_node, node
 
 from codegen import ipynb
 from codegen.cells import Cells, Draw
+from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import SpecError
 from derive.language.build import load
@@ -67,6 +68,14 @@ rate a = 0.1 / sqrt(k)
 init w = 0.5, b = 0.1
 sample x = 1, t = 2
 sample x = -1, t = 0
+""",
+    "wide": """input x[6]
+h[8] = tanh(dense(x))
+y = dense(h)
+target t
+loss L = (y - t)^2
+init W1 = 0.1, b1 = 0.2, W2 = -0.3, b2 = 0.05
+sample x = [1, 2, 3, 4, 5, 6], t = 0.25
 """,
     "logarithm": """input x
 weight w
@@ -152,7 +161,7 @@ def test_two_runs_give_the_same_bytes_that_tell_nothing_of_the_run(tmp_path):
     assert not re.search(rb"/tmp|/home|/work|20\d\d-|iopub", texts[0])
 
 
-@pytest.mark.parametrize("name", ["two_two_one", "relu_two_two", "schedule", "sum"])
+@pytest.mark.parametrize("name", ["two_two_one", "relu_two_two", "schedule", "sum", "wide"])
 def test_a_wrong_number_in_the_text_fails(name):
     """Every number of the text stands in an assertion, and every assertion can fail."""
     source = code(ipynb.written(derivation(name), "net.spec"))
@@ -168,6 +177,14 @@ def test_a_wrong_number_in_the_text_fails(name):
         assert wrong != check
         with pytest.raises(AssertionError):
             run(source.replace(check, wrong))
+
+
+@pytest.mark.parametrize("name", ["two_two_one", "xor", "wide", "sum"])
+@pytest.mark.parametrize(
+    "options", [Options(detail="brief"), Options(detail="normal", decimals=2), Options(decimals=12)], ids=repr
+)
+def test_other_details_and_decimals(name, options):
+    run(code(ipynb.written(derivation(name), "net.spec", options)))
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda p: p.stem)
