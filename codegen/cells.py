@@ -8,7 +8,7 @@ computed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,6 @@ from derive.tidy import derivative_of
 
 SHOWN = 24  # elements of an array that is printed
 PLACES = 12  # of an array of weights at which its derivative is compared with a central difference
-PER_LINE = 100  # characters of a list of names
 
 IMPORTS = """\
 import math
@@ -41,7 +40,7 @@ import math
 import numpy as np
 
 np.set_printoptions(precision=6, suppress=True)
-np.seterr(all="ignore")  # np.where works out both of its branches; what is beyond all numbers is seen by the checks
+np.seterr(all="ignore")  # np.where works out both of its branches
 
 
 def same(value, printed, places=6):
@@ -171,8 +170,7 @@ class Cells:
             texts.append(f"{name} / np.sum({name}, axis={axes}, keepdims=True)")
         return texts
 
-    def _sample(self, sample: object) -> list[str]:
-        assert isinstance(sample, dict)
+    def _sample(self, sample: Mapping[str, Numbers]) -> list[str]:
         if self.small:
             return [text for t in self.data for text in _flat(t, sample.get(t.name))]
         return [_array(t, sample.get(t.name)) for t in self.data]
