@@ -6,12 +6,15 @@ order, the templates hold the layout.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from codegen import markdown, page, paper, svg, tikz
 from codegen.document import Section
 from codegen.layout import escape
 from codegen.lecture import Lecture
 from codegen.marker import MARKER
 from codegen.options import STANDARD, Options
+from codegen.outputs import module_name
 from codegen.resources import LATEX, environment
 from codegen.sections_derivatives import all_updates, backward, every_weight, proof, update_rule
 from codegen.sections_indices import one_of_each
@@ -24,16 +27,19 @@ from derive.diagnostics import SpecError
 
 
 def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
-    """The notes as a LaTeX document that plain TeX Live compiles."""
-    template = environment(LATEX).get_template("notes/notes.tex.jinja")
+    """The notes as a LaTeX document that plain TeX Live compiles, or as a part of one for ``\\input``."""
+    fragment = options.fragment
+    template = environment(LATEX).get_template(f"notes/{'fragment' if fragment else 'notes'}.tex.jinja")
     title = escape(derivation.network.title)
+    preamble = tikz.preamble()
     return template.render(
         marker=MARKER,
         source=escape(spec_name),
         title=title,
         sections=sections(Lecture(derivation, options)),
         tex=paper.tex,
-        preamble=tikz.preamble(),
+        preamble=[line.replace("\\newcommand", "\\providecommand") for line in preamble[1:]] if fragment else preamble,
+        labels=module_name(Path(spec_name).stem),
     )
 
 

@@ -9,7 +9,7 @@ import keyword
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def _notes(derivation: Derivation, spec_name: str, _path: Path, options: Options
 def _pdf(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> bytes:
     from codegen import notes, pdf
 
-    return pdf.compiled(notes.render(derivation, spec_name, options))
+    return pdf.compiled(notes.render(derivation, spec_name, replace(options, fragment=False)))
 
 
 def _markdown(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:

@@ -8,11 +8,13 @@ from codegen.layout import WIDTH, broken, visible_length
 from codegen.tikz import tikz
 
 
-def tex(block: Block) -> str:
+def tex(block: Block, labels: str = "") -> str:
     """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one."""
     match block:
         case Display(rows, together):
-            return "\n".join(["\\begin{align*}", *(f"  {line}" for line in lines(rows, together)), "\\end{align*}"])
+            return "\n".join(
+                ["\\begin{align*}", *(f"  {line}" for line in lines(rows, together, labels)), "\\end{align*}"]
+            )
         case Paragraph(text, manner):
             text = {"plain": text, "aside": f"\\textit{{{text}}}", "with": f"\\uses{{{text}}}"}[manner]
         case Heading(formula):
@@ -25,21 +27,24 @@ def tex(block: Block) -> str:
     return f"\n{text}"
 
 
-def lines(rows: tuple[Row, ...], together: bool) -> list[str]:
+def lines(rows: tuple[Row, ...], together: bool, labels: str = "") -> list[str]:
     """The lines of an ``align``; right sides are broken where they would leave the page."""
     line_end = " \\\\*" if together else " \\\\"
     room = WIDTH - max(visible_length(r.left) for r in rows)
     found = []
     for n, r in enumerate(rows):
         first, *rest = broken(r.right, room)
-        pieces = [f"{r.left} &{r.relation} {first} {tag(r)}".rstrip(), *(f"&\\quad {p}" for p in rest)]
+        pieces = [f"{r.left} &{r.relation} {first} {tag(r, labels)}".rstrip(), *(f"&\\quad {p}" for p in rest)]
         end = "" if n == len(rows) - 1 else f"{line_end}[0.35em]"
         found += [p + line_end for p in pieces[:-1]] + [pieces[-1] + end]
     return found
 
 
-def tag(row: Row) -> str:
-    """What stands at the right of a line."""
+def tag(row: Row, labels: str = "") -> str:
+    """What stands at the right of a line; with ``labels`` an equation's number can be referred to."""
+    if row.number is not None and labels:
+        beside = f"\\quad\\text{{\\beside{{{row.remark}}}}} " if row.remark else ""
+        return f"{beside}\\tag{{{row.number}}}\\label{{eq:{labels}:{row.number}}}"
     if row.number is not None and row.remark:
         return f"\\tag*{{\\beside{{{row.remark}}}({row.number})}}"
     if row.number is not None:

@@ -134,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights", metavar="w1,w6", action="append", help="the weights that the notes derive step by step"
     )
+    parser.add_argument(
+        "--fragment", action="store_true", default=None, help="write LaTeX without a preamble, for \\input"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that derive did not generate")
     parser.add_argument("-q", "--quiet", action="store_true", help="print no summary")
     parser.add_argument("--version", action=_Version, help="print the version and stop")
