@@ -697,7 +697,8 @@ def test_a_network_with_long_sums_shows_its_loss_before_and_after() -> None:
 
 def test_only_small_networks_are_shown_weight_by_weight() -> None:
     assert not any("every weight" in title.lower() for title in sections("iris"))
-    assert any("every weight" in title.lower() for title in sections("xor"))
+    assert any("every weight" in title.lower() for title in sections("two_two_one"))
+    assert any("chosen weights" in title.lower() for title in sections("xor"))
 
 
 def test_every_equation_has_its_number_once() -> None:
