@@ -10,6 +10,7 @@ import sympy
 
 from codegen.identifiers import Identifiers
 from codegen.kinds import Kind
+from codegen.lanes import Lanes
 from codegen.nodes import SAMPLE, Assign, Clear, Loop, Matrix, Node, Product, Reduce, tensors_of
 from codegen.printer import Printer, Used, repeated
 from codegen.schedule import Schedule
@@ -29,7 +30,7 @@ class Kernel:
     used: Used
 
 
-def kernel(nodes: tuple[Node, ...], schedule: Schedule, names: Mapping[str, str]) -> Kernel:
+def kernel(nodes: tuple[Node, ...], schedule: Schedule | Lanes, names: Mapping[str, str]) -> Kernel:
     """Print the nodes of one kernel; ``names`` gives an identifier for every tensor."""
     writer = _Writer(schedule, names)
     writer.nodes(nodes, FUNCTION_INDENT)
@@ -39,7 +40,7 @@ def kernel(nodes: tuple[Node, ...], schedule: Schedule, names: Mapping[str, str]
 
 @dataclass
 class _Writer:
-    schedule: Schedule
+    schedule: Schedule | Lanes
     names: Mapping[str, str]
     lines: list[str] = field(default_factory=list)
     used: Used = field(default_factory=Used)
@@ -66,7 +67,7 @@ class _Writer:
                     self.emit(f"np.dot({arguments})")
                 case Clear():
                     self.used.numbers.add("zero")
-                    everything = "[:count]" if self.is_batch(node.tensor) else "[:]"
+                    everything = "[:count]" if self.is_batch(node.tensor) and not self.in_lanes else "[:]"
                     self.emit(f"{self.names[node.tensor]}{everything} = zero")
 
     def emit(self, line: str) -> None:
@@ -105,7 +106,7 @@ class _Writer:
 
     def span(self, i: Index, span: tuple[int, int], backward: bool = False) -> str:
         if i is SAMPLE:
-            return "range(count)"
+            return "range(width)" if self.in_lanes else "range(count)"
         extent = span[1] - span[0] + 1
         return f"range({extent - 1}, -1, -1)" if backward else f"range({extent})"
 
@@ -219,9 +220,15 @@ class _Writer:
         batch = self.is_batch(access.tensor)
         indices = access.indices[1:] if batch else access.indices
         tensor = self.schedule.tensors[access.tensor]
-        positions = [self.variables[SAMPLE][0]] if batch else []
-        positions += [self.position(i - tensor.start(d)) for d, i in enumerate(indices)]
+        sample = [self.variables[SAMPLE][0]] if batch else []
+        positions = [self.position(i - tensor.start(d)) for d, i in enumerate(indices)]
+        positions = [*positions, *sample] if self.in_lanes else [*sample, *positions]
         return f"{name}[{', '.join(positions) or '0'}]"
+
+    @property
+    def in_lanes(self) -> bool:
+        """Whether the samples are the last index of an array instead of the first."""
+        return isinstance(self.schedule, Lanes)
 
     def is_batch(self, tensor: str) -> bool:
         return self.schedule.kinds[tensor] is Kind.BATCH

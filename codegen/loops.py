@@ -94,7 +94,8 @@ def _join(first: Node, second: Node) -> Loop | None:
         return None
     if first.index is not SAMPLE and _is_leaf(first) != _is_leaf(second):
         return None  # a sum inside would keep the other statements from SIMD instructions
-    if first.index is not SAMPLE and not (_is_leaf(first) or (_is_perfect(first) and _is_perfect(second))):
+    perfect = _is_perfect(first) and _is_perfect(second)
+    if first.index is not SAMPLE and not (_is_leaf(first) or perfect or (_is_lanes(first) and _is_lanes(second))):
         return None
     if _uses(second, first.index) and first.index is not second.index:
         return None
@@ -109,6 +110,10 @@ def _is_leaf(loop: Loop) -> bool:
 
 def _is_perfect(loop: Loop) -> bool:
     return len(loop.body) == 1 and isinstance(loop.body[0], Loop)
+
+
+def _is_lanes(loop: Loop) -> bool:
+    return all(isinstance(n, Loop) and n.index is SAMPLE for n in loop.body)
 
 
 def _uses(loop: Loop, i: Index) -> bool:

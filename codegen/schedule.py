@@ -45,7 +45,7 @@ class Schedule:
 
 def schedule(program: Program, outputs: tuple[str, ...], loss: str) -> Schedule:
     """Schedule a program; ``outputs`` are the tensors that a prediction consists of."""
-    builder = _Builder(program)
+    builder = Builder(program)
     needed = _ancestors(program, outputs)
     kernels = [
         builder.kernel([line for line in program.forward if line.equation.lhs.tensor in needed]),
@@ -82,13 +82,13 @@ def _ancestors(program: Program, outputs: Iterable[str], known: Iterable[str] = 
 def _is_scalar(tensor: str, kernels: Iterable[Iterable[Node]], least: int = 1) -> bool:
     """Whether a tensor is written and read in one loop body only, always the same element of it."""
     using = [k for k in kernels if any(tensor in tensors_of(n) for n in k)]
-    return len(using) == least == 0 or (len(using) == 1 and _at_home(tensor, tuple(using[0])))
+    return len(using) == least == 0 or (len(using) == 1 and at_home(tensor, tuple(using[0])))
 
 
-def _at_home(tensor: str, nodes: tuple[Node, ...]) -> bool:
+def at_home(tensor: str, nodes: tuple[Node, ...]) -> bool:
     involved = [n for n in nodes if tensor in tensors_of(n)]
     if len(involved) == 1 and isinstance(involved[0], Loop):
-        return _at_home(tensor, involved[0].body)
+        return at_home(tensor, involved[0].body)
     first = involved[0]
     if isinstance(first, Loop | Product | Clear) or first.target.tensor != tensor or first.add:
         return False
@@ -99,7 +99,7 @@ def _at_home(tensor: str, nodes: tuple[Node, ...]) -> bool:
     return not later and all(a == first.target for a in reads)
 
 
-class _Builder:
+class Builder:
     """Turns lines into nodes; collects the tensors that products need besides those of the program."""
 
     def __init__(self, program: Program) -> None:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import sympy
 
@@ -21,6 +22,7 @@ from codegen.interface import (
 )
 from codegen.kernels import Kernel, kernel
 from codegen.kinds import Kind
+from codegen.lanes import LANES, LEAST, PRESENT, Lanes, lanes
 from codegen.literals import literal, prose, wrapped
 from codegen.numbering import PlainText, equation_numbers
 from codegen.optimizer import schedule as schedule_of
@@ -37,6 +39,13 @@ from derive.network import Network, Tensor
 from derive.selection import choices
 
 PARTS = ("forward", "losses", "backward", "alone")
+IN_LANES = [
+    "import math",
+    "from numba import config, types",
+    "from numba.core import cgutils",
+    "from numba.extending import intrinsic",
+    "from numba.np.arrayobj import make_array, populate_array",
+]
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
 
@@ -60,6 +69,20 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Block:
+    """The kernel that trains a block of samples in lanes: its arrays, how data come into them, its statements."""
+
+    lanes: int
+    least: int
+    lane: str
+    present: str
+    total: str
+    head: list[str]
+    gather: list[str]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Column:
     """An input, a target or an output: its place, its elements and the shape of an array of several samples."""
 
@@ -77,12 +100,14 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     program = explicit(scatter(stable(select(program_of(network, sweep)))), network)
     docstring, coupled, network = _docstring(network, sweep, module_name), bool(network.coupling), per_sample(network)
     plan = schedule(program, network.outputs, network.loss)
-    names = _names(plan)
+    together = lanes(program, network.loss)
+    names = _names({**plan.tensors, **(together.tensors if together else {})})
     kernels = {part: kernel(getattr(plan, part), plan, names) for part in PARTS}
     solvers = updates(network.optimizer)
     rate_used = Used()
     rate = schedule_of(network.optimizer, rate_used)
-    used = [*(k.used for k in kernels.values()), *(s.used for s in solvers), rate_used]
+    block = kernel(together.nodes, together, names) if together else None
+    used = [*(k.used for k in (*kernels.values(), *([block] if block else []))), *(s.used for s in solvers), rate_used]
     functions = sorted(set().union(*(u.functions for u in used)))
     emitted = [f for f in functions if not is_native(f)]
     if "xlogy" in functions:
@@ -93,9 +118,10 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     context = {
         "spec_name": prose(spec_name),
         "docstring": docstring,
-        "imports": _imports(emitted, functions),
+        "imports": _imports(emitted, functions, block is not None),
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
+        "block": layout.block(together, block) if together and block else None,
         "views": layout.views,
         "values": layout.values,
         "data": layout.data,
@@ -135,10 +161,10 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     return text
 
 
-def _names(plan: Schedule) -> dict[str, str]:
+def _names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """An identifier for every tensor: those that have a name first, so that they keep it."""
     identifiers = Identifiers()
-    order = sorted(plan.tensors.values(), key=lambda t: (t.role == "adjoint", t.anonymous))
+    order = sorted(tensors.values(), key=lambda t: (t.role == "adjoint", t.anonymous))
     return {t.name: identifiers.new("total_loss" if t.name == TOTAL else t.name) for t in order}
 
 
@@ -184,6 +210,35 @@ class _Layout:
         arrays = sorted(k.tensors, key=lambda name: list(self.plan.tensors).index(name))
         head += [f"{self.names[name]} = {self.sources[name]}" for name in arrays]
         return [*("    " + line for line in head), *k.lines]
+
+    def block(self, together: Lanes, k: Kernel) -> Block:
+        """The kernel for a block of samples; its own arrays have the lane as their last index."""
+        head = [KERNEL_HEADER, *number_lines(k.used)]
+        order = list(together.tensors)
+        for name in sorted(k.tensors - set(together.arrays), key=order.index):
+            head.append(f"{self.names[name]} = {self.sources[name]}")
+        gather = []
+        lane = Identifiers(self.names.values()).new("n")
+        for name in together.arrays:
+            shape = together.tensors[name].shape
+            batch = together.kinds[name] is Kind.BATCH
+            sizes = [*map(str, shape), *[str(LANES)] * batch] or ["1"]
+            head.append(f"{self.names[name]} = local(weights[0], {', '.join(sizes)})")
+            if together.tensors[name].role in ("input", "target"):
+                scope = Identifiers([*self.names.values(), lane])
+                gather += _into_lanes(self.names[name], self.sources[name], shape, scope, lane)
+        return Block(LANES, LEAST, lane, self.names[PRESENT], self.names[TOTAL], head, gather, k.lines)
+
+
+def _into_lanes(target: str, source: str, shape: tuple[int, ...], scope: Identifiers, lane: str) -> list[str]:
+    """Loops that copy one sample, a row of the data, into a lane of an array."""
+    places = [scope.new(f"i{d + 1}" if len(shape) > 1 else "i") for d in range(len(shape))]
+    heads = zip(places, shape, strict=True)
+    lines = ["    " * d + f"for {place} in range({size}):" for d, (place, size) in enumerate(heads)]
+    steps = [prod(shape[d + 1 :]) for d in range(len(shape))]
+    flat = [place if step == 1 else f"{place} * {step}" for place, step in zip(places, steps, strict=True)]
+    inside = "    " * len(shape)
+    return [*lines, f"{inside}{target}[{', '.join([*places, lane])}] = {source}[sample, {' + '.join(flat) or '0'}]"]
 
 
 def _mask(place: int, tensor: Tensor, dropped: sympy.Rational) -> Mask:
@@ -236,15 +291,15 @@ def _data_lines(network: Network) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _imports(emitted: list[str], functions: Iterable[str]) -> list[str]:
+def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool) -> list[str]:
     lines = [line for line in vectormath.import_lines(emitted) if line]
-    standard = {"import sys", *(line for line in lines if line.split()[1] in ("functools", "math"))}
+    lines += IN_LANES if in_lanes else []
+    standard = {"import sys", *(line for line in lines if line in ("import functools", "import math"))}
     standard |= {"import math"} if any(f.startswith("math.") for f in functions) else set()
-    numba = {"njit"}
-    other = []
+    names: dict[str, set[str]] = {"numba": {"njit"}}
     for line in lines:
-        if line.startswith("from numba import "):
-            numba |= set(line.removeprefix("from numba import ").split(", "))
-        elif line.startswith("from "):
-            other.append(line)
-    return [*sorted(standard), "", "import numpy as np", f"from numba import {', '.join(sorted(numba))}", *other]
+        if line.startswith("from "):
+            module, _, imported = line.removeprefix("from ").partition(" import ")
+            names.setdefault(module, set()).update(imported.split(", "))
+    others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
+    return [*sorted(standard), "", "import numpy as np", *others]

@@ -1,0 +1,141 @@
+"""Samples in lanes: the kernel for a block of samples has the gradients of the equations, and trains the same way."""
+
+from __future__ import annotations
+
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from codegen.lanes import LANES, Lanes, lanes
+from codegen.nodes import SAMPLE, Loop, walk
+from codegen.program import program_of
+from codegen.stable import stable
+from codegen.trainer import render
+from tests.networks import agree, automatic, networks
+from tests.oracles import derived, draw, feed_forward, imported, network_of, sweep_of
+
+DENSE = "input x[3]\nh[4] = tanh(dense(x))\np[2] = softmax(dense(h))\ntarget t[2]\nloss L = cross_entropy(t, p)"
+
+
+def plan(spec: str) -> Lanes | None:
+    network = network_of(spec)
+    return lanes(stable(program_of(network, sweep_of(spec))), network.loss)
+
+
+def module_of(spec: str, folder: Any) -> ModuleType:
+    network = network_of(spec)
+    path = folder / "net_trainer.py"
+    path.write_text(render(network, sweep_of(spec), spec_name="net.spec", module_name="net_trainer"), encoding="utf-8")
+    return imported(path)
+
+
+def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dict[str, Any]]:
+    """Loss and gradient, summed over the samples, by the statements of the kernel as plain Python.
+
+    Its arrays hold NaN before they are written, so that whatever is read too soon, and every lane without a sample that
+    has a part in a sum, shows.  The gradient is added to another one, as that of a second block is.
+    """
+    module.local = lambda like, *shape: np.full(shape, np.nan, like.dtype)  # type: ignore[attr-defined]
+    kernel = next(f for name, f in vars(module).items() if name.startswith("block_")).py_func
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(samples))
+    data = [
+        np.array([s[n] for s in samples], float).reshape(len(samples), -1) for n in (*module.INPUTS, *module.TARGETS)
+    ]
+    parts = [samples[0][name].reshape(shape or (1,)) for name, shape in module.WEIGHTS.items()]
+    before = [rng.normal(size=part.shape) for part in parts]
+    gradients = [part.copy() for part in before]
+    constants = module.constants_as(np.dtype(float))
+    with np.errstate(all="ignore"):
+        loss = kernel(LANES, order, 0, len(samples), tuple(parts), tuple(data), constants, tuple(gradients))
+    found = zip(module.WEIGHTS.items(), gradients, before, strict=True)
+    return float(loss), {name: (after - start).reshape(shape) for (name, shape), after, start in found}
+
+
+def summed(parts: list[tuple[float, dict[str, Any]]]) -> tuple[float, dict[str, Any]]:
+    return sum(loss for loss, _ in parts), {w: sum(slopes[w] for _, slopes in parts) for w in parts[0][1]}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(spec=feed_forward(), count=st.integers(1, 3), seed=st.integers(0, 999))
+def test_a_block_has_the_gradient_that_the_equations_have(spec, count, seed, tmp_path):
+    """To rounding, against the interpreter of the equations in high precision."""
+    samples = [draw(network_of(spec), seed + n) for n in range(count)]
+    weights = {w.name: samples[0][w.name] for w in network_of(spec).weights}
+    samples = [sample | weights for sample in samples]
+    expected = summed([derived(spec, sample) for sample in samples])
+    largest = max(np.abs(slope).max() for slope in expected[1].values())
+    assume(np.isfinite(largest))
+    loss, slopes = block(module_of(spec, tmp_path), samples)
+    assert loss == pytest.approx(expected[0], rel=1e-12, abs=1e-12)
+    for name, slope in expected[1].items():
+        np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-12 * max(largest, 1))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(made=networks(4), count=st.integers(1, LANES))
+def test_a_block_of_any_network_agrees_with_automatic_differentiation(made, count, tmp_path):
+    """Convolutions, joins, products, reductions; what lanes are not legal for is passed over."""
+    assume(plan(made.spec) is not None)
+    factors = [1 - n / 32 for n in range(count)]
+    samples = [
+        {n: f * v if n in made.data and made.data[n][0] == "x" else v for n, v in made.numbers.items()} for f in factors
+    ]
+    expected = summed([automatic(made, sample) for sample in samples])
+    agree(block(module_of(made.spec, tmp_path), samples), expected)
+
+
+@pytest.mark.parametrize(("batch", "samples"), [(16, 48), (7, 23), (40, 100), (64, 20)])
+def test_training_in_lanes_is_training(import_once, batch, samples):
+    """Full blocks, ragged ones, several to a minibatch, a minibatch larger than the data: as with whole rows."""
+    module = import_once
+    rng = np.random.default_rng(batch)
+    X, y = rng.normal(size=(samples, 3)), rng.integers(0, 2, samples)
+    found = []
+    for jit_is_off in (False, True):  # a trainer that believes so takes whole rows
+        module.config = SimpleNamespace(DISABLE_JIT=jit_is_off)
+        trainer = module.Trainer("momentum", 0.2, batch_size=batch, max_iter=5, random_state=3, dtype="float64")
+        found.append(trainer.fit(X, y))
+    train = next(f for name, f in vars(module).items() if name.startswith("train_"))
+    assert len(train.signatures) == 2, "both were compiled"
+    np.testing.assert_allclose(found[0].loss_curve_, found[1].loss_curve_, rtol=1e-11)
+    for name, weight in found[0].weights_.items():
+        np.testing.assert_allclose(weight, found[1].weights_[name], rtol=1e-10, atol=1e-13)
+
+
+@pytest.fixture(scope="module")
+def import_once(tmp_path_factory):
+    return module_of(DENSE, tmp_path_factory.mktemp("lanes"))
+
+
+def test_the_lanes_are_the_innermost_loop():
+    found = plan(DENSE)
+    over_samples = [n for n in walk(found.nodes) if isinstance(n, Loop) and n.index is SAMPLE]
+    assert over_samples
+    assert not any(isinstance(inner, Loop) for loop in over_samples for inner in loop.body)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "input u[5]\nweight w\ns[t] = tanh(w*s[t-1] + u[t])\ntarget r\nloss L = (s[5] - r)^2",  # the recurrence
+        "input x[3]\nh[4] = dropout(tanh(dense(x)), 0.5)\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the mask
+        "input x[64]\nh[64] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the work
+        "weight x, y\nloss f = (x + y)^2",  # no samples
+    ],
+)
+def test_what_keeps_the_other_schedule(spec):
+    assert plan(spec) is None
+
+
+def test_quantities_may_be_called_as_the_loops_and_arguments_are(tmp_path):
+    spec = "input i[2], n\nk[2] = tanh(dense(i))\nlanes = sum(k) * n\ntarget width\nloss order = (lanes - width)^2"
+    sample = draw(network_of(spec))
+    (loss, slopes), expected = block(module_of(spec, tmp_path), [sample]), derived(spec, sample)
+    assert loss == pytest.approx(expected[0], rel=1e-12)
+    for name, slope in expected[1].items():
+        np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-14)
