@@ -75,7 +75,14 @@ class Code:
     source: Callable[[], str]
 
 
-Block = Paragraph | Display | Heading | Table | Picture
+@dataclass(frozen=True)
+class Points:
+    """A list of sentences with formulas in them."""
+
+    items: tuple[str, ...]
+
+
+Block = Paragraph | Display | Heading | Table | Picture | Points
 
 
 def spans(text: str) -> list[tuple[str, str]]:
@@ -106,6 +113,9 @@ class Section:
 
     def code(self, source: Callable[[], str]) -> None:
         self.cells.append((len(self.blocks), Code(source)))
+
+    def points(self, *items: str) -> None:
+        self.blocks.append(Points(items))
 
     def table(self, head: tuple[str, ...], *rows: tuple[str, ...]) -> None:
         self.blocks.append(Table(head, rows))

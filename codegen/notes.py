@@ -16,6 +16,7 @@ from codegen.marker import MARKER
 from codegen.options import STANDARD, Options
 from codegen.outputs import module_name
 from codegen.resources import LATEX, environment
+from codegen.sections_arithmetic import arithmetic
 from codegen.sections_derivatives import all_updates, backward, every_weight, proof, update_rule
 from codegen.sections_indices import one_of_each
 from codegen.sections_matrices import matrix_form
@@ -87,4 +88,4 @@ def sections(lecture: Lecture) -> list[Section]:
     after = training(lecture) if lecture.small and not brief else []
     if brief:
         return [*found, *worked_sections(lecture)]
-    return [*found, *matrix_form(lecture), *worked_sections(lecture), *after, proof(lecture)]
+    return [*found, *matrix_form(lecture), *worked_sections(lecture), *after, *arithmetic(lecture), proof(lecture)]

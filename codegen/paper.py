@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.chart import Chart, chart_tikz
-from codegen.document import Block, Display, Heading, Paragraph, Picture, Row, Table
+from codegen.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table
 from codegen.layout import WIDTH, broken, visible_length
 from codegen.tikz import tikz
 
@@ -24,6 +24,8 @@ def tex(block: Block, labels: str = "") -> str:
         case Picture(figure):
             drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)
             text = f"\\begin{{picturehere}}\n{drawn}\n\\end{{picturehere}}"
+        case Points(items):
+            text = "\n".join(["\\begin{itemize}", *(f"  \\item {item}" for item in items), "\\end{itemize}"])
     return f"\n{text}"
 
 

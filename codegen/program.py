@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import sympy
 
 from codegen.numbering import PlainText, equation_numbers
+from codegen.rules import remarks
 from derive.expressions import Access, Index, rename
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan, Tensor
@@ -17,8 +18,8 @@ from derive.network import Equation, Network, Scan, Tensor
 class Line:
     """An equation under its number; ``scan`` is the recurrence that it is part of.
 
-    ``text`` is the equation as the notes have it; rewriting changes ``equation`` only, and says so in ``remark``.
-    ``rules`` names what has rewritten the equation, in order of use.
+    ``text`` is the equation as the notes have it; rewriting changes ``equation`` only.  ``rules`` names what has
+    rewritten it, in order of use; ``remark`` says what a line is that rewriting has brought in.
     """
 
     number: int
@@ -31,7 +32,8 @@ class Line:
     @property
     def note(self) -> str:
         """The line as a comment."""
-        return f"({self.number}) {self.text}" + (f", {self.remark}" if self.remark else "")
+        remark = self.remark or remarks(self.rules)
+        return f"({self.number}) {self.text}" + (f", {remark}" if remark else "")
 
     def with_body(self, body: sympy.Expr, rule: str = "") -> Line:
         """The same line with another right side, which ``rule`` has led to."""

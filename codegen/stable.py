@@ -23,10 +23,17 @@ import sympy
 from codegen import exponentials, logarithms, opening, saturation
 from codegen.limits import limits
 from codegen.primitives import expand_formulas
-from codegen.program import Program, is_plain
+from codegen.program import Program, is_plain, program_of
+from codegen.select import select
 from derive.expressions import Access, Equal, index_symbols, rename
-from derive.network import Equation, Tensor
+from derive.gradient import Sweep
+from derive.network import Equation, Network, Tensor
 from derive.tidy import Kernel, match, quotient
+
+
+def stable_program(network: Network, sweep: Sweep) -> Program:
+    """The equations as trainers evaluate them, whatever their order and their loops."""
+    return stable(select(program_of(network, sweep)))
 
 
 def stable(program: Program) -> Program:
@@ -90,19 +97,21 @@ def attained(program: Program) -> Program:
             replace(line, equation=Equation(terms, eq.body, eq.ranges), remark="its terms"),
             _tensor_for(terms, eq),
         )
-        program = _reuse_program(program.replace_forward(position, line.with_body(terms)), kernel)
+        program = _reuse_program(
+            program.replace_forward(position, line.with_body(terms, "attained")), kernel, "attained"
+        )
         position += 1
     return program
 
 
-def _reuse_program(program: Program, kernel: Kernel) -> Program:
+def _reuse_program(program: Program, kernel: Kernel, rule: str) -> Program:
     """Every occurrence of the kernel's pattern, under whatever indices, as its value."""
 
     def reuse(body: sympy.Expr) -> sympy.Expr:
         bindings = {atom: match(kernel, atom) for atom in body.atoms(type(kernel.pattern))}
         return body.xreplace({atom: kernel.value.xreplace(b) for atom, b in bindings.items() if b is not None})
 
-    return program.map(reuse)
+    return program.map(reuse, rule)
 
 
 def _tensor_for(access: Access, eq: Equation) -> Tensor:
@@ -127,14 +136,14 @@ def shift(program: Program) -> Program:
         largest = Access(f"⌈{eq.lhs.tensor}", *eq.lhs.indices)
         exponent = power.args[0]
         term = sympy.exp(exponent - largest)
-        held = replace(line.with_body(eq.body.xreplace({power: term}), "shift"), remark="relative to its largest term")
+        held = line.with_body(eq.body.xreplace({power: term}), "shift")
         maximum = replace(
             line, equation=Equation(largest, exponent, eq.ranges, eq.reduce, "max"), remark="the largest exponent"
         )
         program = _unshifted_program(program, eq.lhs.tensor).replace_forward(position - 1, held)
         program = program.insert_before(position - 1, maximum, _tensor_for(largest, eq))
         stored = Access(f"⟨{eq.lhs.tensor}", *eq.free, *eq.reduce)
-        shared = _reuse_program(program, Kernel(term, frozenset({*eq.free, *eq.reduce}), stored))
+        shared = _reuse_program(program, Kernel(term, frozenset({*eq.free, *eq.reduce}), stored), "shift")
         if sum(a != b for a, b in zip(shared.lines, program.lines, strict=True)) > 1:
             terms = replace(line, equation=Equation(stored, term, eq.ranges), remark="its terms")
             program = shared.insert_before(position, terms, _tensor_for(stored, eq))
@@ -190,7 +199,7 @@ def scaled(program: Program) -> Program:
         if not own or not eq.reduce or eq.kind != "sum" or eq.accumulate or not program.tensors[tensor].anonymous:
             continue
         factor = sympy.Mul(*own)
-        held = replace(line.with_body(eq.body / factor, "scaled"), remark="without a factor that its readers put in")
+        held = line.with_body(eq.body / factor, "scaled")
         read = Kernel(factor, frozenset(eq.free), eq.lhs)
         program = _rescaled(program, read).replace(line, held)
     return program

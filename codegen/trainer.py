@@ -28,12 +28,11 @@ from codegen.numbering import PlainText, equation_numbers
 from codegen.optimizer import schedule as schedule_of
 from codegen.optimizer import updates
 from codegen.printer import Used, is_native, number_lines
-from codegen.program import program_of
 from codegen.resources import environment
 from codegen.samples import explicit, per_sample
 from codegen.schedule import TOTAL, Schedule, schedule
-from codegen.select import scatter, select
-from codegen.stable import stable
+from codegen.select import scatter
+from codegen.stable import stable_program
 from derive.gradient import Sweep
 from derive.network import Network, Tensor
 from derive.selection import choices
@@ -97,7 +96,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
 
     ``spec_name`` goes into the first line, ``module_name`` into the example of use.
     """
-    program = explicit(scatter(stable(select(program_of(network, sweep)))), network)
+    program = explicit(scatter(stable_program(network, sweep)), network)
     docstring, coupled, network = _docstring(network, sweep, module_name), bool(network.coupling), per_sample(network)
     plan = schedule(program, network.outputs, network.loss)
     together = lanes(program, network.loss)
