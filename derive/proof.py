@@ -38,6 +38,7 @@ ATTEMPTS = 40
 SINGLE_WEIGHTS = 40  # perturbed one by one; more are perturbed together
 DIRECTIONS = 8  # random ones through all weights of a larger network
 COMPOSED_SIZE = 2000  # symbols of the composed loss times weights; beyond, it is not differentiated directly
+COMPLEX_DIGITS = 80  # a high power is as exact as its size, not as its small imaginary part
 COMPLEX_STEP = context.mpf("1e-30")  # nothing cancels: the error is its square times the third derivative
 DIFFERENCE_STEP = context.mpf("1e-18")  # what cancels costs as many of the 50 digits
 TOLERANCES = {"complex step": "1e-30", "central difference": "1e-24"}
@@ -182,7 +183,9 @@ def _perturbed(network: Network, data: Values, chance: random.Random) -> Iterato
 
     directions = _directions(network, chance)
     for direction in directions:
-        yield "complex step", direction, loss(direction, context.mpc(0, COMPLEX_STEP)).imag / COMPLEX_STEP
+        with context.workdps(COMPLEX_DIGITS):
+            slope = loss(direction, context.mpc(0, COMPLEX_STEP)).imag / COMPLEX_STEP
+        yield "complex step", direction, slope
     for direction in directions:
         change = loss(direction, DIFFERENCE_STEP) - loss(direction, -DIFFERENCE_STEP)
         yield "central difference", direction, change.real / (2 * DIFFERENCE_STEP)
