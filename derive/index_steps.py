@@ -86,6 +86,11 @@ class _Path:
     over: Mapping[Index, Bounds]
     conditions: tuple[Condition, ...]
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether no maximum is on the way: its derivative is shared among the places where it is attained."""
+        return all(c.equation.kind == "sum" for c in self.way)
+
     def followed_by(self, rest: _Path) -> _Path:
         """This way and, from where it ends, the rest."""
         return _Path(
@@ -129,7 +134,7 @@ class IndexSteps:
             lines.append(("chain rule", chain, (), ()))
         paths = self._ways(element, ranges, self._is_known)
         uses = tuple({id(c.equation): c.equation for p in paths or () for c in p.way}.values())
-        if paths and len(paths) <= MAX_TERMS and all(eq.kind == "sum" for eq in uses):
+        if paths and len(paths) <= MAX_TERMS and all(p.adds_up for p in paths):
             lines.append(("differentiation", self._multiplied(paths, [p.raw for p in paths]), uses, ()))
             rules = tuple(dict.fromkeys(r for p in paths for c in p.way for r in c.tidied.rules))
             if rules:
@@ -185,6 +190,8 @@ class IndexSteps:
         groups: dict[str, list[_Path]] = {}
         for way in ways:
             groups.setdefault(way.top.tensor, []).append(way)
+        if len(groups) > 1 and not all(way.adds_up for way in groups.get(self.network.loss, ())):
+            return None
         terms = [
             self._multiplied(group, [w.raw for w in group])  # ∂L/∂A alone would read as the whole derivative
             if name == self.network.loss and len(groups) > 1

@@ -12,6 +12,14 @@ from robust import reading, working
 
 #: Specifications for which some output was not written, by what was wrong.
 FOUND = {
+    "a maximum and the rest of the loss read the same weight": (
+        "input x[4]\nweight w[4], v[4]\nh[4] = max(x * w, v) + min(x, w^2) - abs(w - v)\n"
+        "loss L = sum(h * abs(h)) + max(v)\n"
+    ),
+    "the complex step of a very high power": (
+        "input x[7]\nweight K[3], b[3]\nz[i] = sum(k: K[k] * x[2*i+k-2]) + b[i]\ntarget t[3]\n"
+        "loss L = 1/2 * sum((z - t)^222)\n"
+    ),
     "an unnamed product of two matrices has no letter in the matrix form": (
         "input x[3]\nweight A[2, 4], B[4, 3], u[2], v[3]\nloss L = sum((A @ B @ x)^2) + u @ (A @ B @ v)\n"
     ),
