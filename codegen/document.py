@@ -62,6 +62,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """A table of words with formulas in them, the first cell of a row naming what the others explain."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Picture:
     """A figure on a line of its own."""
 
@@ -82,7 +90,7 @@ class Points:
     items: tuple[str, ...]
 
 
-Block = Paragraph | Display | Heading | Table | Picture | Points
+Block = Paragraph | Display | Heading | Table | Terms | Picture | Points
 
 
 def spans(text: str) -> list[tuple[str, str]]:
@@ -119,3 +127,6 @@ class Section:
 
     def table(self, head: tuple[str, ...], *rows: tuple[str, ...]) -> None:
         self.blocks.append(Table(head, rows))
+
+    def terms(self, head: tuple[str, ...], *rows: tuple[str, ...]) -> None:
+        self.blocks.append(Terms(head, rows))

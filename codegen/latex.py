@@ -62,7 +62,7 @@ class Latex(Writer):
 
     def power(self, base: tuple[str, int], exponent: str) -> str:
         text, level = base
-        simple = level > POW and "^" not in text
+        simple = level > POW and not set("^'") & set(text)
         return f"{text if simple else self.brackets(text)}^{{{exponent}}}"
 
     def root(self, inside: str) -> str:

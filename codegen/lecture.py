@@ -15,7 +15,7 @@ from codegen.graphs import figure_of, graph_of
 from codegen.latex import Latex, equations_of
 from codegen.layout import Shown, relation, show
 from codegen.matrices import MatrixWriter
-from codegen.notation import Notation, name_of
+from codegen.notation import Notation
 from codegen.numbering import equation_numbers
 from codegen.options import MOST_DECIMALS, STANDARD, Options
 from derive.derivation import Derivation
@@ -31,7 +31,7 @@ class Lecture:
     def __init__(self, derivation: Derivation, options: Options = STANDARD, draw: Draw | None = None) -> None:
         self.derivation, self.options, self._draw = derivation, options, draw or Draw()
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
-        self.notation = Notation(self.network, self.sweep)
+        self.notation = Notation(self.network, self.sweep, options.notation)
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
         self.matrix = MatrixWriter(self.writer, (*self.network.equations, *self.sweep.equations))
         self.small = bool(derivation.lines)
@@ -70,8 +70,8 @@ class Lecture:
         return self.numbers.get(id(eq))
 
     def new(self, symbol: str) -> tuple[str, str]:
-        """The mark of a new value and the relation after it: a star before it, or an arrow."""
-        return (f"{{}}^{{*}}{symbol}", "=") if self.notation.numbered else (symbol, "\\leftarrow")
+        """What is new in its mark, and the relation after it."""
+        return self.notation.new(symbol)
 
     def letters(self, weight: Access | None) -> dict[sympy.Symbol, str]:
         """What the quantities of the optimizer's equations are called for one weight, or for any."""
@@ -95,16 +95,15 @@ class Lecture:
             self.writer.numbers = {}
             left, arrow = self.new(names[symbol])
             rows.append(Row(left, right, relation=arrow))
-            if self.notation.numbered:
-                names[symbol] = left
+            names[symbol] = left
         return rows
 
     def setting(self, symbol: sympy.Symbol, update: int = 1) -> Row:
         """``a = 0.05``, or ``a_2 = 0.05`` where the learning rate is another one in every update."""
         optimizer = self.network.optimizer
         shown = self.number_shown(optimizer.rate_at(update) if symbol == optimizer.rate else optimizer.settings[symbol])
-        index = [str(update)] if symbol.name in self.notation.changing else []
-        return Row(name_of(symbol.name, is_array=False).latex(*index), shown.text, relation(shown))
+        index = str(update) if symbol.name in self.notation.changing else ""
+        return Row(self.notation.setting(symbol.name, index).latex(), shown.text, relation(shown))
 
     def number_shown(self, value: sympy.Expr) -> Shown:
         """A number of the specification as it stands there, or one worked out from such."""

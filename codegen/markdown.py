@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from codegen.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, spans
+from codegen.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
 from codegen.layout import WIDTH, broken, visible_length
 
 #: A backslash before punctuation is an escape in Markdown, a star is emphasis, a bar ends a cell: in a line of text,
@@ -42,6 +42,9 @@ def block(b: Block) -> str:
             return f"*{figure.caption}.* {figure.description}"
         case Points(items):
             return "\n".join(f"- {inline(item)}" for item in items)
+        case Terms(head, rows):
+            lines_ = [head, ("---",) * len(head), *(tuple(inline(cell) for cell in row) for row in rows)]
+            return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)
         case Table(head, rows):
             lines_ = [head, ("---:",) * len(head), *(tuple(f"${cell}$" for cell in row) for row in rows)]
             return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)

@@ -13,6 +13,7 @@ import sympy
 
 from codegen.cases import is_negative
 from codegen.latex import Latex
+from codegen.profiles import PRODUCTS
 from derive.expressions import Access, Cases, Index, Within, index_symbols, rename
 from derive.matrixform import is_whole, outer
 from derive.network import Equation, Scan, Tensor, flatten
@@ -31,6 +32,8 @@ class MatrixWriter:
     def __init__(self, writer: Latex, steps: Iterable[Equation | Scan] = ()) -> None:
         steps = tuple(steps)
         self.writer = writer
+        self.sign = PRODUCTS[writer.notation.profile.product]
+        self.rows = writer.notation.profile.rows and not writer.notation.numbered
         self.times = {step.index for step in steps if isinstance(step, Scan)}
         accesses = [a for eq in flatten(steps) for a in (eq.lhs, *eq.reads) if a.indices]
         self.sequences = {a.tensor for a in accesses if index_symbols(a.indices[0]) & self.times}
@@ -41,26 +44,26 @@ class MatrixWriter:
 
     def _letter(self, access: Access) -> tuple[str, tuple[sympy.Expr, ...]]:
         """The letter of the vector or matrix that an element belongs to, and the element's indices in it."""
-        letter = self.bold(access.tensor)
         if access.tensor not in self.sequences:
-            return letter, access.indices
+            return self.bold(access.tensor), access.indices
         if len(access.indices) == 1:
             return self.writer.access(access), ()
         time = self.writer.index(access.indices[0]).replace(" ", "")
-        return f"{letter}_{{{time}}}", access.indices[1:]
+        return self.bold(access.tensor, time), access.indices[1:]
 
     def has_vectors(self) -> bool:
         """Whether anything is an array at one time."""
         tensors = self.writer.notation.tensors.values()
         return any(len(t.shape) > (t.name in self.sequences) for t in tensors)
 
-    def bold(self, tensor: str) -> str:
-        """The letter of a whole tensor: bold where it is a vector or a matrix."""
-        name = self.writer.notation.name(tensor)
+    def bold(self, tensor: str, time: str = "") -> str:
+        """The letter of a whole tensor, bold where it is a vector or a matrix; of a sequence, at one time."""
+        name = self.writer.notation.matrix(tensor)
         if not self.writer.notation.tensors[tensor].shape:
             return name.latex()
         base = f"\\mathbf{{{name.base}}}" if len(name.base) == 1 else f"\\boldsymbol{{{name.base}}}"
-        return base + (f"^{{{name.upper}}}" if name.upper else "")
+        below = ",".join(filter(None, [name.layer, time]))
+        return base + (f"^{{{name.upper}}}" if name.upper else "") + (f"_{{{below}}}" if below else "")
 
     def has_letter(self, tensor: str) -> bool:
         """A product inside a formula has none: A B x stays in index notation."""
@@ -91,7 +94,7 @@ class MatrixWriter:
         if e.is_Mul:
             return self._product(e, row)
         if e.is_Pow and e.exp.is_Integer and e.exp > 0:
-            mark = f"\\odot {e.exp}" if row in index_symbols(e) else str(e.exp)
+            mark = f"{self.sign} {e.exp}" if row in index_symbols(e) else str(e.exp)
             return self._over(self.vector(e.base, row), lambda base: f"{self._raised(base, e.base)}^{{{mark}}}")
         if isinstance(e, Within):
             return self._within(e, row)
@@ -128,7 +131,8 @@ class MatrixWriter:
             return None
         if tail and tail[0] == 1 and self.writer.notation.tensors[a.tensor].size > 1:
             return None
-        return self.transposed(letter) if len(indices) == 2 and row is not None else letter
+        turned = len(indices) == 2 and row is not None and self._stands(a.tensor)
+        return self.transposed(letter) if turned else letter
 
     def _sum(self, e: sympy.Add, row: Index | None, order: tuple[str, ...]) -> str | None:
         previous, self.writer.order = self.writer.order, order
@@ -151,7 +155,7 @@ class MatrixWriter:
         written = [self.vector(f, row) for f in vectors]
         if any(w is None for w in written):
             return None
-        text = " \\odot ".join(self._wrap(str(w), f) for w, f in zip(written, vectors, strict=True))
+        text = f" {self.sign} ".join(self._wrap(str(w), f) for w, f in zip(written, vectors, strict=True))
         front = [self.writer.factor(sympy.Mul(*scalars))] if scalars else []
         return "\\, ".join([*front, text] if text else front)
 
@@ -169,14 +173,22 @@ class MatrixWriter:
         place = matrix.indices.index(inner)
         if matrix.indices[1 - place] not in (row, 1) or not self.has_letter(matrix.tensor):
             return None
-        letter = self.bold(matrix.tensor) if place == 1 else self.transposed(self.bold(matrix.tensor))
+        letter = self.bold(matrix.tensor)
+        if (place == 1) != self._stands(matrix.tensor):
+            letter = self.transposed(letter)
+        if self.rows:
+            return self._over(self.vector(rest, inner), lambda v: f"{self._wrap(v, rest)}\\, {letter}")
         return self._over(self.vector(rest, inner), lambda v: f"{letter}\\, {self._wrap(v, rest)}")
+
+    def _stands(self, matrix: str) -> bool:
+        """Whether a matrix is written such that it multiplies vectors as the equations say: W x, or x W for rows."""
+        return not self.rows or matrix in self.writer.notation.flipped
 
     def _is_matrix(self, e: sympy.Expr) -> bool:
         return isinstance(e, Access) and len(e.indices) == 2 and e.tensor not in self.sequences
 
     def _wrap(self, text: str, e: sympy.Expr) -> str:
-        composed = e.is_Add or any(mark in text for mark in (" + ", " - ", "\\, ", "\\odot "))
+        composed = e.is_Add or any(mark in text for mark in (" + ", " - ", "\\, ", f"{self.sign} "))
         return self.writer.brackets(text) if composed else text
 
     def _raised(self, text: str, base: sympy.Expr) -> str:
@@ -191,31 +203,32 @@ class MatrixWriter:
         if eq.accumulate or len(indices) not in (1, 2) or not all(i.is_Symbol for i in indices):
             return None
         if eq.reduce:
-            return self._over_time(eq, indices)
+            return self._over_time(eq, indices, self._stands(eq.lhs.tensor.removeprefix("∂")))
         texts = []
+        stands = self._stands(eq.lhs.tensor.removeprefix("∂"))
         for term in self.writer.sorted_terms(eq.body):
             whole = self.writer.equations.get(term.tensor) if isinstance(term, Access) else None
             if whole is not None and whole.reduce and self.writer.notation.tensors[term.tensor].anonymous:
                 mapping = dict(zip(whole.lhs.indices, term.indices, strict=True))
-                text = self._over_time(replace(whole, body=rename(whole.body, mapping)), indices)
+                text = self._over_time(replace(whole, body=rename(whole.body, mapping)), indices, stands)
             else:
-                text = self._outer(term, *indices)
+                text = self._outer(term, stands, *indices)
             if text is None:
                 return None
             texts.append(text)
         return " + ".join(texts).replace("+ -", "- ")
 
-    def _over_time(self, eq: Equation, indices: tuple[Index, ...]) -> str | None:
+    def _over_time(self, eq: Equation, indices: tuple[Index, ...], stands: bool) -> str | None:
         """The sum over all time steps of an outer product: a weight that serves at every step."""
         if len(eq.reduce) != 1 or eq.reduce[0] not in self.times or eq.body.is_Add:
             return None
         (time,) = eq.reduce
         return self._over(
-            self._outer(eq.body, *indices),
+            self._outer(eq.body, stands, *indices),
             lambda text: self.writer.reduction("sum", [(str(time), *self.writer.ends(eq, time))], text),
         )
 
-    def _outer(self, term: sympy.Expr, rows: Index, columns: Index | None = None) -> str | None:
+    def _outer(self, term: sympy.Expr, stands: bool, rows: Index, columns: Index | None = None) -> str | None:
         number, rest = term.as_coeff_Mul()
         if columns is not None and is_whole(term, (rows, columns)) and self.has_letter(rest.tensor):
             return (
@@ -229,9 +242,17 @@ class MatrixWriter:
         if left is None or right is None:
             return None
         factors = [] if split.scalar == 1 else [self.writer.factor(split.scalar)]
-        factors.append(self._wrap(left, split.left))
-        if split.right is not None:
-            factors.append(self.transposed(self._wrap(right, split.right)))
+        column = self._wrap(left, split.left)
+        if split.right is None:
+            return "\\, ".join([*factors, column])
+        row = self._wrap(right, split.right)
+        if not self.rows:
+            row = self.transposed(row)
+        elif stands:
+            column, row = self.transposed(row), column
+        else:
+            column = self.transposed(column)
+        factors += [column, row]
         return "\\, ".join(factors)
 
 

@@ -21,6 +21,7 @@ from codegen.sections_derivatives import all_updates, backward, every_weight, pr
 from codegen.sections_indices import one_of_each
 from codegen.sections_matrices import matrix_form
 from codegen.sections_network import made_of, the_network
+from codegen.sections_notation import notation
 from codegen.sections_training import training
 from codegen.worked import worked_sections
 from derive.derivation import Derivation
@@ -80,7 +81,13 @@ def render_picture(derivation: Derivation, spec_name: str, options: Options = ST
 def sections(lecture: Lecture) -> list[Section]:
     """All sections, in reading order."""
     brief = lecture.options.detail == "brief"
-    found = [the_network(lecture), *([] if brief else made_of(lecture)), update_rule(lecture), backward(lecture)]
+    found = [
+        notation(lecture),
+        the_network(lecture),
+        *([] if brief else made_of(lecture)),
+        update_rule(lecture),
+        backward(lecture),
+    ]
     if lecture.small:
         found += [*every_weight(lecture), all_updates(lecture)]
     else:

@@ -53,6 +53,10 @@ class Options:
     fragment: bool = False
 
     def __post_init__(self) -> None:
+        if self.notation:
+            from codegen.profiles import profile
+
+            profile(self.notation)
         if isinstance(self.decimals, bool) or not isinstance(self.decimals, int):
             raise SpecError(f"'{self.decimals}' is not a number of decimals", help="for example: 6")
         if not 1 <= self.decimals <= MOST_DECIMALS:

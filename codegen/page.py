@@ -22,7 +22,7 @@ from codegen.svg import STYLE, svg
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"  # HTML knows the elements without it
 PIECE = 26.0  # characters of a formula that stay together on a narrow screen
-_RELATIONS = frozenset("=≈←+−⊙·")
+_RELATIONS = frozenset("=≈←+−⊙∘∗∙·")
 _OPENING = frozenset("([=≈←+−·")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.chart import Chart, chart_tikz
-from codegen.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table
+from codegen.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms
 from codegen.layout import WIDTH, broken, visible_length
 from codegen.tikz import tikz
 
@@ -21,6 +21,8 @@ def tex(block: Block, labels: str = "") -> str:
             text = f"\\step{{${formula}$}}"
         case Table():
             text = table(block)
+        case Terms():
+            text = terms(block)
         case Picture(figure):
             drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)
             text = f"\\begin{{picturehere}}\n{drawn}\n\\end{{picturehere}}"
@@ -60,3 +62,11 @@ def table(t: Table) -> str:
     cells = [" & ".join(head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
     columns = "r|" + "r" * (len(t.head) - 2) + "|r"
     return f"{{\\small $\\begin{{array}}{{{columns}}} {' '.join(cells)} \\end{{array}}$}}"
+
+
+def terms(t: Terms) -> str:
+    """Words in columns; the longest stand in a paragraph of half the page."""
+    cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
+    columns = "l" + "p{0.55\\textwidth}" + "l" * (len(t.head) - 2)
+    table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
+    return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"

@@ -17,7 +17,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
     section = Section("The same as matrices")
     rows = matrix_rows(lecture)
     if rows and not lecture.notation.numbered and lecture.matrix.has_vectors():
-        section.say("With vectors as columns, row $i$ of a weight matrix holding the weights into unit $i$:")
+        section.say(layout_of(lecture))
         section.display(*rows)
     if lecture.small:
         blocks = element_matrices(lecture)
@@ -28,6 +28,13 @@ def matrix_form(lecture: Lecture) -> list[Section]:
     return [section] if section.blocks else []
 
 
+def layout_of(lecture: Lecture) -> str:
+    """How vectors and matrices stand."""
+    if not lecture.notation.profile.rows:
+        return "With vectors as columns, row $i$ of a weight matrix holding the weights into unit $i$:"
+    return "With vectors as rows, column $j$ of the weight matrix of a layer holding the weights into unit $j$:"
+
+
 def element_matrices(lecture: Lecture) -> list[list[Row]]:
     """For gradient descent, the update of every small weight array, factored and element by element."""
     optimizer = lecture.network.optimizer
@@ -36,7 +43,8 @@ def element_matrices(lecture: Lecture) -> list[list[Row]]:
     rate = lecture.writer.line(optimizer.rate)
     blocks = []
     for weight in reversed(lecture.network.weights):
-        layout = grid(weight, lecture.sweep.adjoints[weight.name].indices, lecture.notation.numbered)
+        flipped = lecture.notation.by_columns(weight.name)
+        layout = grid(weight, lecture.sweep.adjoints[weight.name].indices, flipped)
         if layout is None:
             continue
         old = bmatrix([[lecture.writer.access(e) for e in r] for r in layout.rows])

@@ -83,10 +83,10 @@ def border(lecture: Lecture, tensor: Tensor) -> str:
 
 def declared(lecture: Lecture, tensor: Tensor) -> str:
     """``$W^{(1)}$ ($2 \\times 2$): …``: a tensor, its shape, and its elements where there are few."""
-    letter = lecture.notation.names[tensor.name].latex()
+    letter = lecture.notation.matrix(tensor.name).latex()
     if not tensor.shape:
         return f"${letter}$"
-    shape = " \\times ".join(map(str, tensor.shape))
+    shape = " \\times ".join(map(str, lecture.notation.shape(tensor)))
     coupling = lecture.network.coupling
     if coupling and tensor.role in ("input", "target", "mask"):  # the first index counts the samples
         rest = "".join(f" \\times {extent}" for extent in tensor.shape[1:])
@@ -97,6 +97,8 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
     if len(tensor.shape) == 2:
         step = tensor.shape[1]
         table = [elements[n : n + step] for n in range(0, len(elements), step)]
+        if tensor.name in lecture.notation.flipped:
+            table = [list(column) for column in zip(*table, strict=True)]
         return f"${letter} = {bmatrix(table, small=True)}$"
     return f"${letter} = ({', '.join(elements)})$"
 

@@ -146,7 +146,7 @@ class Worked:
     def forward_rows(self, values: Values, renewed: bool = False) -> list[Row]:
         """Every value with its formula and its numbers; what is ``renewed`` by an update bears the new mark."""
         lecture, rows = self.lecture, []
-        if renewed and lecture.notation.numbered:
+        if renewed and lecture.notation.marks_new:
             changed = [t for t in lecture.network.tensors.values() if t.role in ("weight", "value") and not t.anonymous]
             self.marks = {e: lecture.new(lecture.writer.access(e))[0] for t in changed for e in t.elements()}
         for eq in lecture.network.flat_equations:
@@ -281,7 +281,7 @@ class Worked:
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
         rate, written = optimizer.settings[optimizer.rate], lecture.setting(optimizer.rate).right
         found = lecture.sweep.adjoints[weight.name]
-        layout = grid(weight, found.indices, lecture.notation.numbered)
+        layout = grid(weight, found.indices, lecture.notation.by_columns(weight.name))
         if layout is None:
             return []
 

@@ -299,7 +299,7 @@ class Writer(ABC):
         for factor in sympy.Mul.make_args(rest):
             inverted = factor.is_Pow and factor.exp.is_Rational and factor.exp.is_negative
             (below if inverted else above).append(1 / factor if inverted else factor)
-        weights_last = self.notation.numbered and self._is_forward(rest)
+        weights_last = self.notation.profile.rows and self._is_forward(rest)
         above.sort(key=lambda f: (weights_last and 4 <= self._role(f) < 4.5, self.factor_key(f)))
         below.sort(key=self.factor_key)
         if below:

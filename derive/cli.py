@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from codegen.options import DECIMALS, Options
 from codegen.outputs import KINDS, check_kind, defaults
 from derive.diagnostics import Source, SpecError, printable, render
+from derive.language.names import NOTATIONS
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation
@@ -124,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("spec", type=Path, metavar="net.spec", help="the specification of the network")
     parser.add_argument(
         "-o", "--output", type=Path, action="append", metavar="FILE", help="write this file; may be repeated"
+    )
+    parser.add_argument(
+        "--notation", metavar="NAME", help=f"write as a book does: {', '.join(NOTATIONS)}, or a file my.toml"
     )
     parser.add_argument(
         "--decimals", type=int, metavar="N", help=f"print worked numbers to N places (default {DECIMALS})"

@@ -36,7 +36,7 @@ class Model:
     title
         The title of the notes.
     notation
-        ``"indexed"``, or ``"numbered"`` for single weights called w1, w2, ….
+        ``"indexed"``, ``"numbered"`` for single weights called w1, w2, …, or a book's, ``"nielsen"``.
     batch
         Whether the loss of a batch is the mean or the sum over its samples.
 
@@ -57,7 +57,7 @@ class Model:
     def __init__(
         self,
         title: str = "",
-        notation: Literal["indexed", "numbered"] | None = None,
+        notation: str | None = None,
         batch: Literal["mean", "sum"] | None = None,
     ) -> None:
         self._lines: list[str] = []

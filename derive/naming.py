@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from derive.expressions import Access
 from derive.network import Tensor
 
+MAX_NUMBERED = 20_000  # weights under ``notation numbered``
+
 
 def numbered_groups(weights: Iterable[Tensor]) -> dict[str, list[Access]]:
     """The elements called w1, w2, … and those called b1, b2, …: arrays in order, each unit by unit, input by input.

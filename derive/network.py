@@ -234,6 +234,8 @@ class Network(output.Typeset):
     ``source`` is the text that it was read from; it plays no part in comparisons.
     Where equations reduce over the samples of a batch, ``coupling`` names the samples' index, which is the first of
     everything that depends on a sample, and the one sample is the whole batch; elsewhere samples stay unwritten.
+    ``made`` lists what no user has named, weights and values of layers and the learning rate, with the number of the
+    layer, or 0 where there is none.
     ``masks`` gives for every tensor of that role the probability that an element of it is drawn as 0.
     """
 
@@ -248,10 +250,11 @@ class Network(output.Typeset):
     constants: Mapping[str, Numbers] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     batch: Literal["mean", "sum"] = "mean"
-    notation: Literal["indexed", "numbered"] = "indexed"
+    notation: str = "indexed"
     decimals: frozenset[sympy.Rational] = frozenset()
     masks: Mapping[str, sympy.Rational] = field(default_factory=dict)
     coupling: Coupling | None = None
+    made: Mapping[str, int] = field(default_factory=dict)
     source: Source | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:

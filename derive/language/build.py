@@ -56,6 +56,7 @@ class Builder:
         self.equations: list[Equation] = []
         self.facts: list[Fact] = []
         self.layers: dict[str, int] = {}
+        self.made: dict[str, int] = {}
         self.masks: dict[str, sympy.Rational] = {}
         self.dropouts = 0
         self.upcoming: dict[str, syntax.Equation] = {}
@@ -116,6 +117,7 @@ class Builder:
             decimals=numbers.decimals([*statements, *(f.definition for f in self.functions.values())]),
             source=self.source,
             masks=self.masks,
+            made=self.made,
         )
         checks.check(network, self)
         network = settings.finish(network)

@@ -122,7 +122,7 @@ def _new_weights(builder: Builder, node: syntax.Call, units: Shape, columns: Sha
     for name, shape in zip(names, ((*units, *columns), units), strict=False):
         instead = "write the layer with weights of your own: W @ x + b"
         _make_weight(builder, Tensor(name, shape, "weight"), node.span, instead)
-        builder.layers[name] = number
+        builder.layers[name] = builder.made[name] = number
     return names[0], names[1] if len(names) > 1 else None
 
 
@@ -146,6 +146,7 @@ def auto_name(builder: Builder, letter: str, layer: int | None) -> str:
         candidates.append(f"{letter}{number}")
         number += 1
     builder.spans[candidates[-1]] = Span(0, 0)
+    builder.made[candidates[-1]] = layer or 0
     return candidates[-1]
 
 

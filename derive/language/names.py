@@ -211,3 +211,8 @@ def _ascii(character: str) -> str:
         return "?"
     spelled = "lambda" if greek[2] == "LAMDA" else greek[2].lower()
     return spelled if greek[1] == "SMALL" else spelled.capitalize()
+
+
+#: The ways of writing that a specification may ask for.  Only ``numbered`` changes what single weights are called; all
+#: others are a matter of typesetting alone.
+NOTATIONS = ("indexed", "numbered", "nielsen", "bishop", "goodfellow", "ufldl", "cs231n", "deeplearning_ai")

@@ -11,7 +11,8 @@ from derive.diagnostics import Span, SpecError, did_you_mean
 from derive.language import checks, numbers, optimizers, syntax
 from derive.language.formulas import Formulas
 from derive.language.masks import check_drawn
-from derive.naming import numbered_groups
+from derive.language.names import NOTATIONS
+from derive.naming import MAX_NUMBERED, numbered_groups
 from derive.network import Network, Numbers, Optimizer
 from derive.selection import choices
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 #: What the learning rate is called where the specification does not tell: the first that is free.
 RATE_NAMES = ("a", "eta", "alpha", "rate")
 
-MAX_NUMBERED = 20_000  # weights under ``notation numbered``
-
 
 class Settings:
     """What the statements besides declarations and equations say, checked against the tensors."""
@@ -31,7 +30,7 @@ class Settings:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.title = "Untitled network"
-        self.notation: Literal["indexed", "numbered"] = "indexed"
+        self.notation = "indexed"
         self.batch: Literal["mean", "sum"] = "mean"
         self.rate: syntax.Rate | None = None
         self.chosen: syntax.Optimizer | None = None
@@ -52,7 +51,7 @@ class Settings:
             case syntax.Title():
                 self.title = statement.text
             case syntax.Notation():
-                self.notation = self.word("notation", statement.style, ("indexed", "numbered"))  # type: ignore[assignment]
+                self.notation = self.word("notation", statement.style, NOTATIONS)
             case syntax.Batch():
                 self.batch = self.word("batch", statement.reduction, ("mean", "sum"))  # type: ignore[assignment]
             case syntax.Rate():
@@ -80,7 +79,7 @@ class Settings:
 
     def word(self, statement: str, name: syntax.Name, known: tuple[str, ...]) -> str:
         if name.id not in known:
-            hint = did_you_mean(name.id, known) or f"write {' or '.join(f'{statement} {word}' for word in known)}"
+            hint = did_you_mean(name.id, known) or f"write {statement} {', '.join(known[:-1])} or {known[-1]}"
             raise SpecError(f"unknown {statement} '{name.id}'", name.span, "", hint)
         return name.id
 
@@ -145,7 +144,11 @@ class Settings:
             message = f"'{letter.id}' stands in the updates of {made.name}"
             raise SpecError(message, letter.span, "", "write another letter")
         free = (n for n in RATE_NAMES if n not in self.builder.tensors and n not in taken)
-        return optimizers.with_rate(made, self.rate.name.id if self.rate else next(free))
+        if self.rate:
+            return optimizers.with_rate(made, self.rate.name.id)
+        own = next(free)
+        self.builder.made[own] = 0
+        return optimizers.with_rate(made, own)
 
     def schedule(self) -> tuple[sympy.Expr | None, sympy.Expr]:
         """The formula of the learning rate where it changes, and its value in the first update."""
