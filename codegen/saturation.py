@@ -21,6 +21,7 @@ import sympy
 
 from codegen.primitives import Erfc, Sigmoid
 from derive.expressions import sort_key
+from derive.tidy import MAX_DEGREE, degree_of
 
 Product = Callable[[sympy.Expr], sympy.Expr]
 
@@ -62,6 +63,8 @@ def _complement(total: sympy.Expr) -> sympy.Expr:
 def _divided(total: sympy.Expr, atom: sympy.Expr, root: sympy.Rational) -> tuple[sympy.Expr, sympy.Expr] | None:
     """(q, rest) with total = q · (atom − root) + rest, where the terms of rest are terms of the total."""
     f = sympy.Symbol("f", real=True)
+    if degree_of(total) > MAX_DEGREE:
+        return None
     try:
         polynomial = sympy.Poly(total.xreplace({atom: f}), f)
     except sympy.PolynomialError:

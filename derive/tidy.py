@@ -216,7 +216,7 @@ def quotient(expression: sympy.Expr) -> sympy.Expr:
     return expression
 
 
-def _degree(expression: sympy.Expr) -> int:
+def degree_of(expression: sympy.Expr) -> int:
     """The degree of a polynomial with these powers: of z^(1/1000) + z it is 1000 in z^(1/1000)."""
     exponents = [p.exp for p in expression.atoms(sympy.Pow) if p.exp.is_Rational]
     return math.lcm(*(int(e.q) for e in exponents)) * max((abs(int(e.p)) for e in exponents), default=1)
@@ -226,7 +226,7 @@ def cancel(expression: sympy.Expr) -> sympy.Expr:
     """Cancel common factors where the expression divides by something and becomes simpler by it."""
     if not denominators(expression) or expression.is_Pow or all(not a.is_Add for a in expression.atoms(sympy.Add)):
         return expression
-    if _degree(expression) > MAX_DEGREE:
+    if degree_of(expression) > MAX_DEGREE:
         return expression
     atoms = {a: sympy.Symbol(f"v{n}", real=True) for n, a in enumerate(accesses(expression))}
     plain = expression.xreplace(atoms)
