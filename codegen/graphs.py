@@ -8,7 +8,7 @@ element of a tensor is a function of one element of another and of nothing else,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -21,6 +21,7 @@ from derive.scalars import Scalars
 COLUMN, ROW, BELOW = 4.2, 1.35, 0.4
 MAX_UNITS = 8  # of one tensor; of more, the first ones, dots and the last one are drawn
 MAX_LABELS = 24  # weights written on arrows
+ROOM = 3.6  # of an arrow's length, what a label must leave free for the others to stand beside it
 SMALL = 0.62  # the scale of pictures that go with one derivation
 MAX_READS = 20_000  # of all the units drawn, together
 
@@ -76,6 +77,10 @@ class Graph:
                 found |= {unit.element, *(partner for _, partner in met if partner is not None)}
         return found
 
+    def stretched(self, factor: float) -> Graph:
+        """The same with wider gaps between the columns: long numbers need room on the arrows."""
+        return replace(self, places=tuple((factor * x, y) for x, y in self.places))
+
     @property
     def whole(self) -> bool:
         """Whether every unit is drawn, few enough for a name on every arrow."""
@@ -116,6 +121,9 @@ def figure_of(
     The units and weights in ``way`` stand out: those through which a derivative is taken.
     """
     strong = set(way)
+    texts = [weight(w) if w is not None and graph.whole else "" for _, _, w in graph.arrows]
+    widths = [CHARACTER * visible_length(text) + 0.15 for text in texts]
+    graph = graph.stretched(max(1.0, (max(widths, default=0.0) + ROOM) / COLUMN))
 
     def emphasis(chosen: bool) -> Emphasis:
         return "plain" if not strong else "strong" if chosen else "pale"
@@ -133,11 +141,8 @@ def figure_of(
             labels.keep_clear(node.x, node.y + RADIUS + 0.2, CHARACTER * visible_length(node.below))
     into = {end: n for n, end in enumerate(dict.fromkeys(end for _, end, _ in graph.arrows))}
     edges = []
-    for start, end, w in graph.arrows:
-        text = weight(w) if w is not None and graph.whole else ""
-        at = (
-            labels.place(graph.places[start], graph.places[end], CHARACTER * visible_length(text) + 0.15) if text else 0
-        )
+    for (start, end, w), text, width in zip(graph.arrows, texts, widths, strict=True):
+        at = labels.place(graph.places[start], graph.places[end], width) if text else 0.5
         on_way = w in strong if w is not None else {graph.units[start].element, graph.units[end].element} <= strong
         edges.append(Edge(start, end, text, into[end], at, emphasis(on_way)))
     boxes, scale = ((), SMALL) if strong else (_boxes(graph), 1.0)
@@ -239,7 +244,8 @@ class _Anatomy:
 def _boxes(graph: Graph) -> tuple[Box, ...]:
     """A frame around every column, all of one height."""
     tallest = max(abs(y) for _, y in graph.places) + RADIUS + LABEL_HEIGHT
+    gap = max(x for x, _ in graph.places) / (len(graph.columns) - 1)
     return tuple(
-        Box(COLUMN * n - 0.9, -tallest - 0.15, COLUMN * n + 0.9, tallest + 0.15, column.title)
+        Box(gap * n - 0.9, -tallest - 0.15, gap * n + 0.9, tallest + 0.15, column.title)
         for n, column in enumerate(graph.columns)
     )
