@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import TypeAlias
+
 from codegen.document import Section
 from codegen.lecture import Lecture
 from codegen.profiles import PRODUCTS
 from codegen.sections_matrices import matrix_rows
 from derive.expressions import Access, index
 from derive.network import Tensor
+
+Entry: TypeAlias = tuple[str, str, str]
 
 _UNITS = (index("j"), index("k"))
 ROWS = 24  # of a table that stays on one page
@@ -35,9 +40,29 @@ def notation(lecture: Lecture) -> Section:
     sign = PRODUCTS[lecture.notation.profile.product]
     if any(f" {sign} " in row.right for row in matrix_rows(lecture)) and not lecture.notation.numbered:
         rows.append((f"${sign}$", "product element by element", ""))
+    rows = _together(rows) if len(rows) > ROWS else rows
     for first in range(0, len(rows), ROWS):
         section.terms(("symbol", "meaning", "shape"), *rows[first : first + ROWS])
     return section
+
+
+def _together(rows: list[Entry]) -> list[Entry]:
+    """Rows that differ in a number alone, the layers of a deep network, as one row from the first to the last."""
+    groups: dict[Entry, list[Entry]] = {}
+    for row in rows:
+        letter, meaning, shape = row
+        groups.setdefault((re.sub(r"\d+", "", letter), re.sub(r"\d+", "", meaning), shape), []).append(row)
+    found = []
+    for group in groups.values():
+        (first, meaning, shape), (last, other, _) = group[0], group[-1]
+        if len(group) < 3:
+            found += group
+            continue
+        layer = re.search(r"layer (\d+)", meaning), re.search(r"layer (\d+)", other)
+        if layer[0] and layer[1]:
+            meaning = meaning.replace(layer[0][0], f"layers {layer[0][1]} to {layer[1][1]}")
+        found.append((f"{first}, …, {last}", meaning, shape))
+    return found
 
 
 def _tensor(lecture: Lecture, tensor: Tensor) -> tuple[str, str, str]:

@@ -188,7 +188,7 @@ def join(n: Draft) -> None:
         f"{x} - {c} * {y}": lambda d: d[x] - k * d[y],
         f"{x} * tanh({y})": lambda d: d[x] * np.tanh(d[y]),
         f"max({x}, {y} + 0.01)": lambda d: np.maximum(d[x], d[y] + 0.01),
-        f"min({x} / {c}, {y}^2)": lambda d: np.minimum(d[x] / k, d[y] ** 2),
+        f"min({x} / ({c}), {y}^2)": lambda d: np.minimum(d[x] / k, d[y] ** 2),
         f"{x} / (1 + {y}^2)": lambda d: d[x] / (1 + d[y] ** 2),
         f"-{x} + sin({x} * {y})": lambda d: -d[x] + np.sin(d[x] * d[y]),
     }

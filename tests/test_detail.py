@@ -44,7 +44,14 @@ def test_brief_leaves_the_single_weights_and_the_lines_of_numbers_out() -> None:
     text = markdown(example("two_two_one"), detail="brief")
     assert heads(text) == []
     titles = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert titles == ["The network", "The update rule", "The derivatives, layer by layer", "All updates", "The numbers"]
+    assert titles == [
+        "Notation",
+        "The network",
+        "The update rule",
+        "The derivatives, layer by layer",
+        "All updates",
+        "The numbers",
+    ]
     assert len(text) < len(markdown(example("two_two_one"))) / 3
 
 
