@@ -55,7 +55,7 @@ def _together(rows: list[Entry]) -> list[Entry]:
     found = []
     for group in groups.values():
         (first, meaning, shape), (last, other, _) = group[0], group[-1]
-        if len(group) < 3:
+        if len(group) < 3 or "\\dots" in first:  # a letter for many weights is long enough by itself
             found += group
             continue
         layer = re.search(r"layer (\d+)", meaning), re.search(r"layer (\d+)", other)
