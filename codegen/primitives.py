@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sympy
 
-from derive.functions import Formula
-
 
 class Primitive(sympy.Function):
     """A function of real numbers that the printed code computes by routines of its own."""
@@ -54,10 +52,3 @@ class Expm1(Primitive):
     """eᵘ − 1."""
 
     nargs = 1
-
-
-def expand_formulas(expression: sympy.Expr) -> sympy.Expr:
-    """Write out every function that is defined by a formula."""
-    while formulas := expression.atoms(Formula):
-        expression = expression.xreplace({f: f.expanded() for f in formulas})
-    return expression

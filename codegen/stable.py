@@ -22,10 +22,10 @@ import sympy
 
 from codegen import exponentials, logarithms, opening, saturation
 from codegen.limits import limits
-from codegen.primitives import expand_formulas
 from codegen.program import Program, is_plain, program_of
 from codegen.select import select
 from derive.expressions import Access, Equal, index_symbols, rename
+from derive.functions import written_out
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Tensor
 from derive.tidy import Kernel, match, quotient
@@ -38,7 +38,7 @@ def stable_program(network: Network, sweep: Sweep) -> Program:
 
 def stable(program: Program) -> Program:
     """Apply all rules."""
-    program = attained(program).map(expand_formulas)
+    program = attained(program).map(written_out)
     for name, rule in SCALAR:
         program = program.map(rule, name)
     program = opening.logarithm(program, named, logarithms.stable_log)
@@ -49,7 +49,7 @@ def stable(program: Program) -> Program:
 
 def named(body: sympy.Expr) -> sympy.Expr:
     """Formulas written out, and the functions with a safe form of their own found in them."""
-    body = expand_formulas(body)
+    body = written_out(body)
     for _, rule in SCALAR:
         body = rule(body)
     return body

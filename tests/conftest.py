@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def import_trainer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], ModuleType]:
     """``import_trainer(spec, name)``: the trainer of a specification, generated, written and imported."""
+    from oracles import imported
+
     from codegen.trainer import render
     from derive.diagnostics import Source
     from derive.gradient import sweep
@@ -53,12 +53,7 @@ def import_trainer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, s
         network = load(Source(f"{name}.spec", text))
         path = folder / f"{name}_trainer.py"
         path.write_text(render(network, sweep(network), spec_name=f"{name}.spec", module_name=path.stem))
-        found = importlib.util.spec_from_file_location(path.stem, path)
-        assert found is not None
-        assert found.loader is not None
-        module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
-        return module
+        return imported(path)
 
     return build
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 from autograd import grad
 from constructions import CONSTRUCTIONS
-from oracles import automatic, derived, draw, network_of, sweep_of
+from oracles import automatic, derived, draw, imported, network_of, sweep_of
 
 from codegen.numbering import PlainText
 from codegen.trainer import render
@@ -28,12 +26,7 @@ COMPILED = {"two-dimensional convolution with maximum pooling"}
 
 def module_of(spec: str, path: Path) -> ModuleType:
     path.write_text(render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer"))
-    found = importlib.util.spec_from_file_location(path.stem, path)
-    assert found is not None
-    assert found.loader is not None
-    sys.modules[path.stem] = module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return imported(path)
 
 
 @pytest.fixture(scope="module")
