@@ -13,11 +13,11 @@ from functools import singledispatch
 import sympy
 
 from codegen import summary
-from codegen.document import Row
-from codegen.latex import Code, Latex, Text, equations_of
-from codegen.matrices import MatrixWriter
-from codegen.notation import Name, Notation, name_of
-from codegen.writer import Writer
+from codegen.formulas.latex import Code, Latex, Text, equations_of
+from codegen.formulas.matrices import MatrixWriter
+from codegen.formulas.notation import Name, Notation, name_of
+from codegen.formulas.writer import Writer
+from codegen.notes.document import Row
 from derive.derivation import Derivation
 from derive.expressions import Access, Cases, Equal, Within, accesses
 from derive.functions import Formula

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.latex import Text, equations_of
-from codegen.notation import Notation
+from codegen.formulas.latex import Text, equations_of
+from codegen.formulas.notation import Notation
 from derive.expressions import Access
 from derive.gradient import Sweep
 from derive.network import Equation, Network, flatten

@@ -54,7 +54,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.notation:
-            from codegen.profiles import profile
+            from codegen.formulas.profiles import profile
 
             profile(self.notation)
         if isinstance(self.decimals, bool) or not isinstance(self.decimals, int):

@@ -32,43 +32,44 @@ class Kind:
 
 
 def _notes(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
-    from codegen import notes
+    from codegen.notes import compose as notes
 
     return notes.render(derivation, spec_name, options)
 
 
 def _pdf(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> bytes:
-    from codegen import notes, pdf
+    from codegen.formats import pdf
+    from codegen.notes import compose as notes
 
     return pdf.compiled(notes.render(derivation, spec_name, replace(options, fragment=False)))
 
 
 def _markdown(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
-    from codegen import notes
+    from codegen.notes import compose as notes
 
     return notes.render_markdown(derivation, spec_name, options)
 
 
 def _page(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
-    from codegen import notes
+    from codegen.notes import compose as notes
 
     return notes.render_page(derivation, spec_name, options)
 
 
 def _notebook(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
-    from codegen import ipynb
+    from codegen.formats import ipynb
 
     return ipynb.render(derivation, spec_name, options)
 
 
 def _picture(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
-    from codegen import notes
+    from codegen.notes import compose as notes
 
     return notes.render_picture(derivation, spec_name, options)
 
 
 def _trainer(derivation: Derivation, spec_name: str, path: Path, _options: Options) -> str:
-    from codegen import trainer
+    from codegen.trainer import module as trainer
 
     return trainer.render(derivation.network, derivation.sweep, spec_name=spec_name, module_name=path.stem)
 
@@ -112,11 +113,11 @@ def check_kind(path: Path) -> None:
     if path.suffix == ".py":
         _check_module(path)
     if path.suffix == ".pdf":
-        from codegen import pdf
+        from codegen.formats import pdf
 
         pdf.program()
     if path.suffix == ".ipynb":
-        from codegen import ipynb
+        from codegen.formats import ipynb
 
         ipynb.check_installed()
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codegen.latex import Formulas
+from codegen.formulas.latex import Formulas
 from codegen.marker import MARKER
 from derive.derivation import Derivation
 from derive.evaluate import Values, array, nested

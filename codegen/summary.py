@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Styled
 
-from codegen.latex import Text, equations_of
-from codegen.notation import Notation
+from codegen.formulas.latex import Text, equations_of
+from codegen.formulas.notation import Notation
 from derive.derivation import Derivation
 from derive.expressions import Access
 from derive.network import Network, flatten

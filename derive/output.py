@@ -38,7 +38,7 @@ def printers() -> ModuleType:
 
 def writer(kind: Literal["Text", "Latex", "Code"]) -> Any:
     """What writes formulas as text, in LaTeX or as code."""
-    from codegen import latex
+    from codegen.formulas import latex
 
     return getattr(latex, kind)
 

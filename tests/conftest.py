@@ -42,7 +42,7 @@ def import_trainer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, s
     """``import_trainer(spec, name)``: the trainer of a specification, generated, written and imported."""
     from oracles import imported
 
-    from codegen.trainer import render
+    from codegen.trainer.module import render
     from derive.diagnostics import Source
     from derive.gradient import sweep
     from derive.language.build import load

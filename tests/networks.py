@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from oracles import Data, derived, imported, network_of
 from test_catalogue import ACTIVATIONS, LOSSES, VECTORS, softplus, target_of
 
-from codegen import notes
-from codegen.trainer import render
+from codegen.notes import compose as notes
+from codegen.trainer.module import render
 from derive.derivation import derive
 from derive.gradient import sweep
 

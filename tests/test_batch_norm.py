@@ -17,7 +17,8 @@ from oracles import ROOT, Data, automatic, derived, draw, evaluated, exact, netw
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from codegen import notes, report
+from codegen import report
+from codegen.notes import compose as notes
 from derive.derivation import derive
 from derive.evaluate import nested
 from derive.expressions import Access, index, rename

@@ -20,8 +20,8 @@ from autograd import grad
 from autograd.scipy.special import erf
 from oracles import ROOT, Data, automatic, derived, imported, network_of
 
-from codegen import catalogue as page_of_the_catalogue
-from codegen.trainer import render
+from codegen.reference import catalogue as page_of_the_catalogue
+from codegen.trainer.module import render
 from derive.gradient import sweep
 from derive.language.catalogue import catalogue
 
@@ -337,7 +337,7 @@ def generated() -> dict[Path, str]:
 
 def test_the_page_and_its_pictures_are_up_to_date(generated: dict[Path, str]) -> None:
     for path, text in generated.items():
-        assert (ROOT / path).read_text(encoding="utf-8") == text, "run python -m codegen.catalogue"
+        assert (ROOT / path).read_text(encoding="utf-8") == text, "run python -m codegen.reference.catalogue"
     pictures = {path.relative_to(ROOT) for path in (ROOT / "docs/images/catalogue").iterdir()}
     assert pictures == {path for path in generated if path.suffix == ".svg"}
 

@@ -16,7 +16,7 @@ from constructions import CONSTRUCTIONS
 from oracles import automatic, derived, draw, imported, network_of, sweep_of
 
 from codegen.numbering import PlainText
-from codegen.trainer import render
+from codegen.trainer.module import render
 from derive.derivation import derive
 
 NAMES = list(CONSTRUCTIONS)

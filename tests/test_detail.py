@@ -7,7 +7,7 @@ import re
 import pytest
 from oracles import example, network_of
 
-from codegen import notes
+from codegen.notes import compose as notes
 from codegen.options import Options
 from derive.cli import MISTAKE, main
 from derive.derivation import derive

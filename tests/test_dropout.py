@@ -17,7 +17,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from test_trainer import compiled, softmax_loss
 
-from codegen import notes, report
+from codegen import report
+from codegen.notes import compose as notes
 from derive.derivation import derive
 
 SPEC = """

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from codegen.figure import Figure, Labels
-from codegen.graphs import figure_of
-from codegen.lecture import Lecture
-from codegen.notes import render_page
-from codegen.svg import svg
-from codegen.tikz import tikz
+from codegen.notes.compose import render_page
+from codegen.notes.lecture import Lecture
+from codegen.pictures.figure import Figure, Labels
+from codegen.pictures.graphs import figure_of
+from codegen.pictures.svg import svg
+from codegen.pictures.tikz import tikz
 from derive.cli import main
 from derive.derivation import derive
 from derive.diagnostics import Source

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from codegen import markdown, notes, page
-from codegen.document import spans
+from codegen.formats import markdown, page
+from codegen.notes import compose as notes
+from codegen.notes.document import spans
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
 from derive.language.build import load

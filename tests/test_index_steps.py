@@ -12,7 +12,7 @@ import pytest
 import sympy
 from oracles import complex_step, draw, evaluated, exact, example, network_of, sweep_of
 
-from codegen import notes
+from codegen.notes import compose as notes
 from derive.derivation import derive
 from derive.evaluate import Number, Values, compile_scalar, context, forward
 from derive.expressions import Access

@@ -198,7 +198,7 @@ def test_expanded_forms_agree_with_the_numbers(derivation: derive.Derivation) ->
 
 def sympy_names(derivation: derive.Derivation, element: Access) -> list[sympy.Expr]:
     """What an expanded form calls an element of the data."""
-    from codegen.latex import Code
+    from codegen.formulas.latex import Code
     from codegen.notebook import Board, _plain
 
     return [_plain(element, Board(Code, derivation.network, derivation.sweep))]

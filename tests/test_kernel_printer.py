@@ -10,9 +10,10 @@ import pytest
 import sympy
 from mpmath import mp
 
-from codegen import accuracy, limits, logarithms, primitives, vectormath
-from codegen.printer import FUNCTIONS, Printer, UnknownNode, Used, repeated
-from codegen.stable import recognised
+from codegen.arithmetic import limits, logarithms, primitives
+from codegen.arithmetic.stable import recognised
+from codegen.trainer import accuracy, vectormath
+from codegen.trainer.printer import FUNCTIONS, Printer, UnknownNode, Used, repeated
 from derive.expressions import Access, Cases, Equal, index
 from derive.functions import formula
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from codegen.lanes import LANES, Lanes, lanes
-from codegen.nodes import SAMPLE, Loop, walk
-from codegen.program import program_of
-from codegen.stable import stable
-from codegen.trainer import render
+from codegen.arithmetic.program import program_of
+from codegen.arithmetic.stable import stable
+from codegen.trainer.lanes import LANES, Lanes, lanes
+from codegen.trainer.module import render
+from codegen.trainer.nodes import SAMPLE, Loop, walk
 from tests.networks import agree, automatic, networks
 from tests.oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 

@@ -19,8 +19,8 @@ from networks import Made, networks
 from oracles import derived, network_of, sweep_of
 from test_formats import EXAMPLES, HOSTILE, ROOT, formulas, needs_node, node
 
-from codegen import ipynb
-from codegen.cells import Cells, Draw
+from codegen.formats import ipynb
+from codegen.formats.cells import Cells, Draw
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import SpecError

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from oracles import CASES, EXAMPLES, Unreadable, elements, example, network_of, read_latex
 
-from codegen.notation import Notation
-from codegen.notes import render
+from codegen.formulas.notation import Notation
+from codegen.notes.compose import render
 from derive.derivation import Derivation, derive
 from derive.network import Equation
 from derive.numbers import at

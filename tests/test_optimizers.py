@@ -19,8 +19,8 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from codegen import report
-from codegen.optimizer_page import PAGE, page
-from codegen.trainer import render
+from codegen.reference.optimizers import PAGE, page
+from codegen.trainer.module import render
 from derive.derivation import derive
 from derive.diagnostics import Source, SpecError
 from derive.evaluate import number

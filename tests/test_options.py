@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import derive
-from codegen import notes
-from codegen.layout import show
+from codegen.formulas.layout import show
+from codegen.notes import compose as notes
 from codegen.options import Options
 from derive import SpecError
 from derive.cli import DONE, MISTAKE, main

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from codegen import notes
-from codegen.lecture import Lecture
+from codegen.formulas.profiles import profile
+from codegen.notes import compose as notes
+from codegen.notes.lecture import Lecture
 from codegen.options import Options
 from codegen.outputs import KINDS
-from codegen.profiles import profile
-from codegen.sections_matrices import matrix_rows
+from codegen.sections.matrices import matrix_rows
 from derive import SpecError
 from derive.cli import MISTAKE, main
 from derive.derivation import Derivation, derive

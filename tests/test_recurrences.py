@@ -18,7 +18,7 @@ from autograd import grad
 from oracles import Data, automatic, derived, draw, network_of, sigmoid, sweep_of
 
 from codegen.numbering import PlainText
-from codegen.trainer import render
+from codegen.trainer.module import render
 from derive.derivation import derive
 from derive.expressions import Access, Within, index
 from derive.gather import gather

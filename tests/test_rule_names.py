@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from codegen import markdown, notes, stable, trainer
-from codegen.rules import RULES
+from codegen.arithmetic import stable
+from codegen.arithmetic.rules import RULES
+from codegen.formats import markdown
+from codegen.notes import compose as notes
+from codegen.trainer import module as trainer
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
 from derive.language.build import load

@@ -10,8 +10,8 @@ import pytest
 import sympy
 from mpmath import mp
 
-from codegen import exponentials, limits, logarithms, opening, saturation, stable
-from codegen.primitives import Erfc, Expm1, Log1p, Sigmoid, Softplus, XLogY, XOverY
+from codegen.arithmetic import exponentials, limits, logarithms, opening, saturation, stable
+from codegen.arithmetic.primitives import Erfc, Expm1, Log1p, Sigmoid, Softplus, XLogY, XOverY
 from derive.expressions import Access, Cases, accesses, index
 from derive.tidy import Kernel, quotient
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sympy
 
-from codegen.kinds import Kind, kinds
-from codegen.nodes import SAMPLE, Assign, Loop, Node, Product, Reduce, walk
-from codegen.program import Program, program_of
-from codegen.schedule import Schedule, schedule
-from codegen.stable import stable
+from codegen.arithmetic.program import Program, program_of
+from codegen.arithmetic.stable import stable
+from codegen.trainer.kinds import Kind, kinds
+from codegen.trainer.nodes import SAMPLE, Assign, Loop, Node, Product, Reduce, walk
+from codegen.trainer.schedule import Schedule, schedule
 from derive.diagnostics import Source
 from derive.expressions import Access
 from derive.gradient import sweep

@@ -10,7 +10,7 @@ import pytest
 from oracles import CASES, EXAMPLES, example, network_of
 from rich.console import Console
 
-from codegen.notation import GREEK_LETTERS
+from codegen.formulas.notation import GREEK_LETTERS
 from codegen.summary import show
 from derive.derivation import Derivation, derive
 

@@ -20,7 +20,7 @@ from autograd.scipy.special import logsumexp
 from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import train_test_split
 
-from codegen.trainer import render
+from codegen.trainer.module import render
 from derive.diagnostics import Source
 from derive.gradient import sweep
 from derive.language.build import load

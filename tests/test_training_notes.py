@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from oracles import example, network_of
 
-from codegen import notes
-from codegen.chart import Chart, Line, chart_svg, chart_tikz
-from codegen.lecture import Lecture
-from codegen.sections_training import UPDATES, training
+from codegen.notes import compose as notes
+from codegen.notes.lecture import Lecture
+from codegen.pictures.chart import Chart, Line, chart_svg, chart_tikz
+from codegen.sections.training import UPDATES, training
 from derive.derivation import derive
 from derive.numbers import iterations
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from codegen import accuracy, minimax, vectormath
 from codegen.resources import template, template_folders
+from codegen.trainer import accuracy, minimax, vectormath
 
 PRECISIONS = [np.float32, np.float64]
 MODULE = accuracy.load()

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import CASES, EXAMPLES, elements, example, network_of, read_latex, sweep_of
 
-from codegen.latex import Code, Latex, Text, equations_of
-from codegen.layout import broken, escape, show, visible_length
-from codegen.lecture import Lecture
-from codegen.notation import Notation, name_of
-from codegen.writer import Writer, decimal
+from codegen.formulas.latex import Code, Latex, Text, equations_of
+from codegen.formulas.layout import broken, escape, show, visible_length
+from codegen.formulas.notation import Notation, name_of
+from codegen.formulas.writer import Writer, decimal
+from codegen.notes.lecture import Lecture
 from derive.derivation import derive
 from derive.evaluate import context
 from derive.expressions import Access, Cases

@@ -28,7 +28,7 @@ C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-fPIC", "-shared")
 
 def generated(work: Work) -> ModuleType:
     """The trainer module that derive writes for a work."""
-    from codegen import trainer
+    from codegen.trainer import module as trainer
     from derive.diagnostics import Source
     from derive.gradient import sweep
     from derive.language.build import load

@@ -6,7 +6,7 @@ vectorised.  The functions below are branch-free polynomial arithmetic, which LL
 Called from a compiled kernel, ``tanh(x)`` takes the precision of its argument.  Called from plain Python (also with
 ``NUMBA_DISABLE_JIT=1``) it falls back to NumPy.  The calling kernel may be compiled with any of the fastmath flags
 contract, reassoc, arcp, nsz and afn: the functions carry flags of their own, which keep the order of operations.
-``codegen.vectormath`` copies into a generated module those that it uses.
+``codegen.trainer.vectormath`` copies into a generated module those that it uses.
 """
 
 import functools

@@ -1,0 +1,1 @@
+"""Safe arithmetic: rewriting rules on the program of equations, each with a name."""

@@ -1,0 +1,1 @@
+"""The formats in which notes are handed out."""

@@ -1,0 +1,81 @@
+"""Notes in Markdown: the formulas in what GitHub, KaTeX and MathJax have in common.
+
+That is ``aligned`` between double dollar signs on lines of their own, ``\\mathrm`` for names; no macros, no labels, no
+numbers set by LaTeX.  Remarks and equation numbers are a column of the display.
+"""
+
+from __future__ import annotations
+
+import re
+
+from codegen.formulas.layout import WIDTH, broken, visible_length
+from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
+
+#: A backslash before punctuation is an escape in Markdown, a star is emphasis, a bar ends a cell: in a line of text,
+#: letters stand for them.
+_LETTERS = {"\\\\": "\\cr", "\\,": "\\thinspace ", "\\;": "\\thickspace ", "*": "\\ast ", "<": "\\lt ", ">": "\\gt ",
+            "|": "\\vert "}  # fmt: skip
+_PUNCTUATION = re.compile("|".join(map(re.escape, _LETTERS)))
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$<>])")
+
+
+def escape(text: str) -> str:
+    """The user's text as Markdown text: nothing in it has a meaning."""
+    return _SPECIAL.sub(r"\\\1", text).replace("&", "&amp;")
+
+
+def comment(text: str) -> str:
+    """The user's text inside a comment, which it cannot end."""
+    return text.replace("-->", "").replace("--", "- -")
+
+
+def block(b: Block) -> str:
+    """One block as Markdown."""
+    match b:
+        case Paragraph(text, manner):
+            return inline(text) if manner == "plain" else f"*{inline(text)}*"
+        case Display(rows):
+            return "\n".join(["$$", "\\begin{aligned}", *lines(rows), "\\end{aligned}", "$$"])
+        case Heading(formula):
+            return f"### {inline(f'${formula}$')}"
+        case Picture(figure):
+            return f"*{figure.caption}.* {figure.description}"
+        case Points(items):
+            return "\n".join(f"- {inline(item)}" for item in items)
+        case Terms(head, rows):
+            lines_ = [head, ("---",) * len(head), *(tuple(inline(cell) for cell in row) for row in rows)]
+            return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)
+        case Table(head, rows):
+            lines_ = [head, ("---:",) * len(head), *(tuple(f"${cell}$" for cell in row) for row in rows)]
+            return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)
+
+
+def inline(text: str) -> str:
+    """Words with formulas in them."""
+    found = ""
+    for words, formula in spans(text):
+        formula = _PUNCTUATION.sub(lambda mark: _LETTERS[mark[0]], formula)
+        found += words + (f"${formula.strip()}$" if formula else "")
+    return found
+
+
+def lines(rows: tuple[Row, ...]) -> list[str]:
+    """The lines of an ``aligned``; right sides are broken where they would be wider than a page."""
+    room = WIDTH - max(visible_length(r.left) for r in rows)
+    found = []
+    for r in rows:
+        first, *rest = broken(r.right, room)
+        found += [f"{r.left} &{r.relation} {first}{beside(r)}", *(f"&\\quad {piece}" for piece in rest)]
+    return [f"{line} \\\\" for line in found[:-1]] + found[-1:]
+
+
+def beside(row: Row) -> str:
+    """What stands at the right of a line."""
+    number = f"\\text{{({row.number})}}" if row.number is not None else ""
+    beside = "\\quad ".join(filter(None, [words(row.remark), number]))
+    return f" && {beside}" if beside else ""
+
+
+def words(text: str) -> str:
+    """Words with formulas in them as a part of a formula."""
+    return "".join((f"\\text{{{w}}}" if w else "") + formula for w, formula in spans(text))

@@ -1,0 +1,1 @@
+"""Formulas as a lecturer writes them: names, signs, brackets, matrices, and where a long line breaks."""

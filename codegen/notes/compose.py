@@ -1,0 +1,99 @@
+"""The lecture notes: a derivation laid out in sections of paragraphs and formulas, printed by a template per format.
+
+Everything mathematical comes out of :class:`~derive.derivation.Derivation`; the sections choose what is shown in which
+order, the templates hold the layout.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codegen.formats import markdown, page, paper
+from codegen.formulas.layout import escape
+from codegen.marker import MARKER
+from codegen.notes.document import Section
+from codegen.notes.lecture import Lecture
+from codegen.options import STANDARD, Options
+from codegen.outputs import module_name
+from codegen.pictures import svg, tikz
+from codegen.resources import LATEX, environment
+from codegen.sections.arithmetic import arithmetic
+from codegen.sections.derivatives import all_updates, backward, every_weight, proof, update_rule
+from codegen.sections.indices import one_of_each
+from codegen.sections.matrices import matrix_form
+from codegen.sections.network import made_of, the_network
+from codegen.sections.notation import notation
+from codegen.sections.training import training
+from codegen.sections.worked import worked_sections
+from derive.derivation import Derivation
+from derive.diagnostics import SpecError
+
+
+def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
+    """The notes as a LaTeX document that plain TeX Live compiles, or as a part of one for ``\\input``."""
+    fragment = options.fragment
+    template = environment(LATEX).get_template(f"notes/{'fragment' if fragment else 'notes'}.tex.jinja")
+    title = escape(derivation.network.title)
+    preamble = tikz.preamble()
+    return template.render(
+        marker=MARKER,
+        source=escape(spec_name),
+        title=title,
+        sections=sections(Lecture(derivation, options)),
+        tex=paper.tex,
+        preamble=[line.replace("\\newcommand", "\\providecommand") for line in preamble[1:]] if fragment else preamble,
+        labels=module_name(Path(spec_name).stem),
+    )
+
+
+def render_markdown(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
+    """The notes as Markdown with formulas between dollar signs, for GitHub, KaTeX and MathJax."""
+    template = environment().get_template("notes/notes.md.jinja")
+    return template.render(
+        marker=MARKER,
+        source=markdown.comment(spec_name),
+        title=markdown.escape(derivation.network.title),
+        sections=sections(Lecture(derivation, options)),
+        markdown=markdown.block,
+    )
+
+
+def render_page(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
+    """The notes as one HTML file that needs nothing else: formulas in MathML, styles inside."""
+    template = environment(escape=True).get_template("notes/notes.html.jinja")
+    return template.render(
+        marker=MARKER,
+        source=page.comment(spec_name),
+        title=derivation.network.title,
+        sections=sections(Lecture(derivation, options)),
+        page=page,
+    )
+
+
+def render_picture(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
+    """The network as an SVG picture; raises :class:`SpecError` where it is too large to be drawn."""
+    figure = Lecture(derivation, options).drawn()
+    if figure is None:
+        raise SpecError("this network has too many equations for one picture", help="write the notes: -o notes.html")
+    head = f"<!-- {MARKER} from {page.comment(spec_name)}. Edits are lost when it is generated again. -->"
+    return f"{head}\n{svg.svg(figure, alone=True)}\n"
+
+
+def sections(lecture: Lecture) -> list[Section]:
+    """All sections, in reading order."""
+    brief = lecture.options.detail == "brief"
+    found = [
+        notation(lecture),
+        the_network(lecture),
+        *([] if brief else made_of(lecture)),
+        update_rule(lecture),
+        backward(lecture),
+    ]
+    if lecture.small:
+        found += [*every_weight(lecture), all_updates(lecture)]
+    else:
+        found += one_of_each(lecture)
+    after = training(lecture) if lecture.small and not brief else []
+    if brief:
+        return [*found, *worked_sections(lecture)]
+    return [*found, *matrix_form(lecture), *worked_sections(lecture), *after, *arithmetic(lecture), proof(lecture)]

@@ -1,0 +1,112 @@
+"""The equations of a network as a picture: which quantity is computed from which.
+
+For networks that are no columns of units: functions of weights, convolutions, recurrences.
+"""
+
+from __future__ import annotations
+
+from codegen.formulas.notation import Notation
+from codegen.pictures.figure import Edge, Figure, Look, Node
+from derive.expressions import Access, index_symbols
+from derive.network import Network, Scan
+
+COLUMN, ROW = 2.6, 1.35
+MAX_NODES = 24
+
+
+def equation_figure(network: Network, notation: Notation) -> Figure | None:
+    """One node for every quantity with a name; ``None`` where there are too many to be read."""
+    reads = _reads(network)
+    rank = _ranks(reads)
+    if not 1 < len(rank) <= MAX_NODES:
+        return None
+    columns: dict[int, list[str]] = {}
+    for name in network.tensors:
+        if name in rank:
+            columns.setdefault(rank[name], []).append(name)
+    places: dict[str, tuple[float, float]] = {}
+    for n, names in sorted(columns.items()):
+        for row, name in enumerate(_ordered(names, reads, places)):
+            places[name] = (COLUMN * n, ROW * (row - (len(names) - 1) / 2))
+    order = {name: n for n, name in enumerate(places)}
+    nodes = tuple(Node(x, y, notation.name(name).latex(), _look(network, name)) for name, (x, y) in places.items())
+    edges = [
+        Edge(order[source], order[name], colour=rank[name], bend=_bend(places[source], places[name], places))
+        for name, inner in reads.items()
+        for source in sorted(inner, key=order.__getitem__)
+        if source != name
+    ]
+    return Figure(nodes, tuple(edges), (), "The equations", _description(reads))
+
+
+def _reads(network: Network) -> dict[str, set[str]]:
+    """For every value with a name the quantities with a name in its equation; its own past is left out."""
+    found: dict[str, set[str]] = {}
+    recurrent = {
+        id(eq): _defined(step) for step in network.equations if isinstance(step, Scan) for eq in step.equations
+    }
+    for eq in network.flat_equations:
+        within = recurrent.get(id(eq), set())
+        now = [a for a in eq.reads if not (a.tensor in within and _is_past(a))]
+        inner = (found.get(a.tensor, set()) if network.tensors[a.tensor].anonymous else {a.tensor} for a in now)
+        found[eq.lhs.tensor] = found.get(eq.lhs.tensor, set()).union(*inner)
+    return {name: inner for name, inner in found.items() if not network.tensors[name].anonymous}
+
+
+def _defined(scan: Scan) -> set[str]:
+    return {eq.lhs.tensor for eq in scan.equations}
+
+
+def _is_past(access: Access) -> bool:
+    """Whether an access looks back along an index: h[t-1]."""
+    return any(not i.is_Symbol and index_symbols(i) and i.as_coeff_Add()[0] < 0 for i in access.indices)
+
+
+def _ranks(reads: dict[str, set[str]]) -> dict[str, int]:
+    """How many equations lead to a quantity; what is read as late as possible stands close to its reader."""
+    rank: dict[str, int] = {}
+
+    def steps(name: str) -> int:
+        if name not in rank:
+            rank[name] = 1 + max(map(steps, sorted(reads.get(name, ()))), default=-1)
+        return rank[name]
+
+    for name in reads:
+        steps(name)
+    for source in [name for name in rank if name not in reads]:
+        rank[source] = min(rank[name] for name, inner in reads.items() if source in inner) - 1
+    return rank
+
+
+def _ordered(names: list[str], reads: dict[str, set[str]], places: dict[str, tuple[float, float]]) -> list[str]:
+    """A column from top to bottom, every quantity near what it is computed from."""
+
+    def height(name: str) -> float:
+        known = [places[i][1] for i in reads.get(name, ()) if i in places]
+        return sum(known) / len(known) if known else 0.0
+
+    return sorted(names, key=height)
+
+
+def _bend(start: tuple[float, float], end: tuple[float, float], places: dict[str, tuple[float, float]]) -> float:
+    """How far an arrow leaves the straight line (in centimetres) to pass by what stands in its way."""
+    for x, y in places.values():
+        if start[0] < x < end[0]:
+            on_line = start[1] + (end[1] - start[1]) * (x - start[0]) / (end[0] - start[0])
+            if abs(on_line - y) < 0.6:
+                return -0.9 if y <= 0 else 0.9
+    return 0.0
+
+
+def _look(network: Network, name: str) -> Look:
+    if name == network.loss:
+        return "loss"
+    if name in network.outputs:
+        return "output"
+    looks: dict[str, Look] = {"weight": "weight", "value": "hidden"}
+    return looks.get(network.tensors[name].role, "input")
+
+
+def _description(reads: dict[str, set[str]]) -> str:
+    parts = (f"{name} is computed from {', '.join(sorted(inner))}" for name, inner in reads.items() if inner)
+    return f"{'; '.join(parts)}."

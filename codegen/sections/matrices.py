@@ -1,0 +1,87 @@
+"""The section that says the same with matrices, as letters and written out element by element."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import sympy
+
+from codegen.formulas.layout import WIDTH, visible_length
+from codegen.formulas.matrices import bmatrix, factored, grid
+from codegen.notes.document import Row, Section
+from codegen.notes.lecture import Lecture
+from derive.network import flatten
+
+
+def matrix_form(lecture: Lecture) -> list[Section]:
+    section = Section("The same as matrices")
+    rows = matrix_rows(lecture)
+    if rows and not lecture.notation.numbered and lecture.matrix.has_vectors():
+        section.say(layout_of(lecture))
+        section.display(*rows)
+    if lecture.small:
+        blocks = element_matrices(lecture)
+        if blocks:
+            section.say("All weights of an array at once:")
+            for block in blocks:
+                section.display(*block, together=True)
+    return [section] if section.blocks else []
+
+
+def layout_of(lecture: Lecture) -> str:
+    """How vectors and matrices stand."""
+    if not lecture.notation.profile.rows:
+        return "With vectors as columns, row $i$ of a weight matrix holding the weights into unit $i$:"
+    return "With vectors as rows, column $j$ of the weight matrix of a layer holding the weights into unit $j$:"
+
+
+def element_matrices(lecture: Lecture) -> list[list[Row]]:
+    """For gradient descent, the update of every small weight array, factored and element by element."""
+    optimizer = lecture.network.optimizer
+    if not optimizer.is_plain_descent:
+        return []
+    rate = lecture.writer.line(optimizer.rate)
+    blocks = []
+    for weight in reversed(lecture.network.weights):
+        flipped = lecture.notation.by_columns(weight.name)
+        layout = grid(weight, lecture.sweep.adjoints[weight.name].indices, flipped)
+        if layout is None:
+            continue
+        old = bmatrix([[lecture.writer.access(e) for e in r] for r in layout.rows])
+        new = bmatrix([[lecture.new(lecture.writer.access(e))[0] for e in r] for r in layout.rows])
+        changes = [[lecture.writer.line(optimizer.rate * lecture.scalars.gradient(e)) for e in r] for r in layout.rows]
+        product = factored(
+            layout, lecture.sweep.adjoints[weight.name].closed, lecture.scalars, partial(_symbols, lecture)
+        )
+        rows = [Row(new, f"{old} - {rate}\\, {product}", relation=lecture.new("")[1])] if product else []
+        left = "" if rows else new
+        if visible_length(bmatrix(changes)) <= WIDTH - visible_length(new):
+            rows.append(Row(left, f"{old} - {bmatrix(changes)}", relation="=" if rows else lecture.new("")[1]))
+        if rows:
+            blocks.append(rows)
+    return blocks
+
+
+def _symbols(lecture: Lecture, expression: sympy.Expr, scalar: bool = False) -> str:
+    return lecture.writer.factor(expression) if scalar else lecture.writer.line(expression)
+
+
+def matrix_rows(lecture: Lecture) -> list[Row]:
+    rows = []
+    for eq in lecture.network.flat_equations:
+        if not lecture.network.tensors[eq.lhs.tensor].anonymous:
+            text = lecture.matrix.equation(eq)
+            if text and "\\sum" not in text:
+                rows.append(Row(lecture.matrix.left(eq.lhs), text))
+    for eq in flatten(lecture.sweep.equations):
+        name = eq.lhs.tensor.removeprefix("∂")
+        if name in lecture.sweep.deltas and not eq.accumulate:
+            text = lecture.matrix.equation(eq)
+            if text:
+                rows.append(Row(lecture.matrix.left(eq.lhs), text))
+        elif name in lecture.sweep.weights and not eq.accumulate:
+            text = lecture.matrix.gradient(eq)
+            if text:
+                left = lecture.derivative(lecture.matrix.bold(name))
+                rows.append(Row(left, text))
+    return rows

@@ -1,0 +1,115 @@
+"""The section that opens the notes: what every letter means, and the shape of what it stands for."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from codegen.formulas.profiles import PRODUCTS
+from codegen.notes.document import Section
+from codegen.notes.lecture import Lecture
+from codegen.sections.matrices import matrix_rows
+from derive.expressions import Access, index
+from derive.network import Tensor
+
+Entry: TypeAlias = tuple[str, str, str]
+
+_UNITS = (index("j"), index("k"))
+ROWS = 24  # of a table that stays on one page
+
+_WORDS = {
+    "input": "input",
+    "target": "target",
+    "mask": "mask, zeros and their counterparts drawn anew for every sample",
+    "constant": "constant",
+    "count": "number of samples in the batch",
+}
+
+
+def notation(lecture: Lecture) -> Section:
+    """A table of symbols: tensors, derivatives that have a name, the learning rate, marks and signs that occur."""
+    section = Section("Notation")
+    computed = [lecture.network.tensors[eq.lhs.tensor] for eq in lecture.network.flat_equations]
+    given = [t for t in lecture.network.tensors.values() if t not in computed]
+    rows = [_tensor(lecture, t) for t in dict.fromkeys((*given, *computed)) if not t.anonymous]
+    rows += [_delta(lecture, name) for name in lecture.sweep.deltas]
+    rate = lecture.network.optimizer.rate
+    if lecture.network.weights:
+        rows.append((f"${lecture.writer.symbol(rate.name)}$", "learning rate", "number"))
+        rows.append(_new(lecture))
+    sign = PRODUCTS[lecture.notation.profile.product]
+    if any(f" {sign} " in row.right for row in matrix_rows(lecture)) and not lecture.notation.numbered:
+        rows.append((f"${sign}$", "product element by element", ""))
+    rows = _together(rows) if len(rows) > ROWS else rows
+    for first in range(0, len(rows), ROWS):
+        section.terms(("symbol", "meaning", "shape"), *rows[first : first + ROWS])
+    return section
+
+
+def _together(rows: list[Entry]) -> list[Entry]:
+    """Rows that differ in a number alone, the layers of a deep network, as one row from the first to the last."""
+    groups: dict[Entry, list[Entry]] = {}
+    for row in rows:
+        letter, meaning, shape = row
+        groups.setdefault((re.sub(r"\d+", "", letter), re.sub(r"\d+", "", meaning), shape), []).append(row)
+    found = []
+    for group in groups.values():
+        (first, meaning, shape), (last, other, _) = group[0], group[-1]
+        if len(group) < 3 or "\\dots" in first:  # a letter for many weights is long enough by itself
+            found += group
+            continue
+        layer = re.search(r"layer (\d+)", meaning), re.search(r"layer (\d+)", other)
+        if layer[0] and layer[1]:
+            meaning = meaning.replace(layer[0][0], f"layers {layer[0][1]} to {layer[1][1]}")
+        found.append((f"{first}, …, {last}", meaning, shape))
+    return found
+
+
+def _tensor(lecture: Lecture, tensor: Tensor) -> tuple[str, str, str]:
+    notation = lecture.notation
+    letter = notation.matrix(tensor.name).latex()
+    if notation.numbered and tensor.role == "weight" and tensor.shape:
+        first, *_, last = [lecture.writer.access(e) for e in (*tensor.elements(), *tensor.elements())]
+        letter = f"{first}, \\dots, {last}" if tensor.size > 2 else first if tensor.size == 1 else f"{first}, {last}"
+    return f"${letter}$", _meaning(lecture, tensor), _shape(notation.shape(tensor))
+
+
+def _meaning(lecture: Lecture, tensor: Tensor) -> str:
+    network, style = lecture.network, lecture.notation.profile
+    if tensor.role in _WORDS:
+        return _WORDS[tensor.role]
+    made = network.made.get(tensor.name, 0)
+    if tensor.role == "weight":
+        word = ("bias" if tensor.size == 1 else "biases") if tensor.bias else "weight" + "s" * (tensor.size > 1)
+        return f"{word} of layer {made + style.first_weights - 1}{_order(lecture, tensor)}" if made else word
+    if tensor.name == network.loss:
+        return "loss"
+    if tensor.name in network.outputs:
+        return "prediction"
+    return f"pre-activation of layer {made + style.first_values - 1}" if made else "value"
+
+
+def _order(lecture: Lecture, weight: Tensor) -> str:
+    """Which index of a weight is which."""
+    if len(weight.shape) != 2 or weight.size == 1 or lecture.notation.numbered:
+        return ""
+    return f"; ${lecture.notation.latex(Access(weight.name, *_UNITS))}$ leads to unit $j$ from $k$"
+
+
+def _delta(lecture: Lecture, name: str) -> tuple[str, str, str]:
+    letter = lecture.notation.name(f"∂{name}").latex()
+    tensor = lecture.notation.tensors[name]
+    place = lecture.place(lecture.generic(name)) if tensor.anonymous else lecture.notation.name(name).latex()
+    return f"${letter}$", f"derivative $\\partial {lecture.loss} / \\partial {place}$", _shape(tensor.shape)
+
+
+def _new(lecture: Lecture) -> tuple[str, str, str]:
+    new, relation = lecture.new("w")
+    if lecture.notation.marks_new:
+        return f"${new}$", "new value of $w$, after an update", ""
+    return f"$w {relation} \\dots$", "the new value takes the place of the old one", ""
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    sides = " \\times ".join(map(str, shape))
+    return f"${sides}$" if shape else "number"

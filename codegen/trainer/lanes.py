@@ -1,0 +1,154 @@
+"""The samples in lanes: one kernel that adds the gradient of a block of samples, one sample in each SIMD lane.
+
+Arrays of what each sample has are laid out [elements…, lane], and the innermost loop of every statement runs over the
+lanes: weights are scalars there, and no lane needs another one's result.  Only a derivative for a weight, summed over
+the samples, adds up the lanes, once for every weight and block.  A block that is not full repeats its last sample in
+the lanes left over, so that no value is there that a sample does not have, and :data:`PRESENT` is 0 for them in every
+sum over the samples.
+
+All arrays are the function's own memory, which no other pointer reaches: LLVM need not ask whether a store changes what
+is read next.  The kernel therefore does the forward and the backward pass.
+
+It is chosen where a sample needs few multiply-adds (:func:`work`); measured on one update of inputs-hidden-outputs
+networks with tanh and softmax (µs, float32, one Zen 4 core that others used too, so that only ratios tell something):
+
+==========  =============  ===================  ===================
+network     multiply-adds  minibatch 32: whole  minibatch 8: whole
+            of a sample    rows, lanes          rows, lanes
+==========  =============  ===================  ===================
+2-4-2       53             4.0      1.0         0.8      0.3
+4-8-3       157            12.7     1.2         5.9      0.6
+16-16-16    1361           13.5     4.1         4.0      1.8
+32-32-10    3081           20.3     19.0        5.6      9.1
+64-64-10    10217          26.8     52.7        7.7      26.5
+==========  =============  ===================  ===================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+
+import sympy
+
+from codegen.arithmetic.program import Line, Program, choosers
+from codegen.trainer.kinds import Kind, split
+from codegen.trainer.loops import fuse, loops, nest
+from codegen.trainer.nodes import SAMPLE, SAMPLES, Assign, Clear, Node, Reduce, tensors_of
+from codegen.trainer.schedule import TOTAL, Builder, at_home
+from derive.expressions import Access, Within
+from derive.network import Equation, Tensor
+
+LANES = 16  # float32 numbers in the widest register; in float64 two registers
+LEAST = 4  # samples of a minibatch; with fewer, most lanes would do nothing
+UNROLLED = 16  # terms of a sum that LLVM writes out, so that it stays in a register
+MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster
+MOST_ELEMENTS = 2048  # numbers of one sample; 256 KiB of a thread's memory in float64
+PRESENT = "present"  # the tensor that is 1 in the lanes that hold a sample
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The kernel for a block, the tensors in the function's memory and those in local variables."""
+
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    kinds: Mapping[str, Kind]
+    arrays: tuple[str, ...]
+    scalars: frozenset[str]
+
+
+def lanes(program: Program, loss: str) -> Lanes | None:
+    """The kernel for a block of samples; ``None`` where it is not legal or not worth while."""
+    builder = Builder(program)
+    if not is_legal(program, builder) or work(program) > MOST_WORK:
+        return None
+    builder.tensors[PRESENT] = Tensor(PRESENT, (), "value", anonymous=True)
+    builder.kinds[PRESENT] = Kind.BATCH
+    total = Line(0, Equation(Access(TOTAL), Access(loss)), "")
+    computed = _pass(builder, [*program.forward, total]) + _pass(builder, program.backward)
+    kept = [n for n in computed if not (isinstance(n, Clear) and builder.is_gradient(n.tensor))]
+    nodes = tuple(fuse(kept))
+    used = {t for n in nodes for t in tensors_of(n)}
+    data = [t for t in builder.tensors if t in used and builder.tensors[t].role in ("input", "target")]
+    own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]
+    scalars = frozenset(t for t in own if at_home(t, nodes))
+    arrays = (*data, *(t for t in own if t not in scalars), PRESENT, TOTAL)
+    if sum(builder.tensors[t].size for t in arrays) > MOST_ELEMENTS:
+        return None
+    return Lanes(nodes, builder.tensors, builder.kinds, arrays, scalars)
+
+
+def is_legal(program: Program, builder: Builder) -> bool:
+    """Whether every sample is on its own and every derivative for a weight is a sum over the samples, read by nobody.
+
+    Recurrences, masks and places that depend on data keep the other schedule.
+    """
+    if program.sampled is not None or not any(t.role in ("input", "target") for t in program.tensors.values()):
+        return False
+    if any(t.role == "mask" for t in program.tensors.values()):
+        return False
+    for line in program.lines:
+        eq = line.equation
+        if line.scan is not None or choosers(eq.lhs) or eq.body.has(Within) or (eq.accumulate and eq.kind == "max"):
+            return False
+        if any(i.atoms(Access) for a in eq.reads for i in a.indices):
+            return False
+        if any(builder.is_gradient(a.tensor) for a in eq.reads):
+            return False
+    return True
+
+
+def work(program: Program) -> int:
+    """Multiply-adds of one sample: the terms of all sums, and of the derivatives for weights."""
+    return sum(
+        prod(last - first + 1 for first, last in line.equation.ranges.values())
+        for line in program.lines
+        if line.equation.reduce or line.equation.body.is_Mul
+    )
+
+
+def _pass(builder: Builder, lines: Iterable[Line]) -> list[Node]:
+    """The nodes of a pass: what depends on no sample, what each sample has, what is summed over the samples."""
+    ordered = sorted(lines, key=lambda line: builder.kinds[line.equation.lhs.tensor])
+    nodes: list[Node] = list(builder.cleared([line.equation for line in ordered]))
+    for line in ordered:
+        kind, notes = builder.kinds[line.equation.lhs.tensor], (line.note,) if line.text else ()
+        eq = line.equation
+        if kind is Kind.PLAIN:
+            nodes += nest(eq, eq.ranges, (), notes)
+        elif kind is Kind.BATCH:
+            nodes += _each(replace(eq, lhs=builder.sampled(eq.lhs), body=builder.sampled(eq.body)), builder, notes)
+        else:
+            nodes += _summed(eq, builder, notes)
+    return nodes
+
+
+def _each(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node]:
+    """An equation for each sample, the lanes innermost; a short sum stays in a register, a long one in its array."""
+    ranges = builder.ranges(eq)
+    free, over = [i for i in eq.free if i is not SAMPLE], list(eq.reduce)
+    terms = prod(ranges[i][1] - ranges[i][0] + 1 for i in over)
+    if not over:
+        return loops([*free, SAMPLE], ranges, [Assign(eq.lhs, eq.body, eq.accumulate, notes)])
+    if eq.kind == "max" or terms <= UNROLLED:
+        spans = tuple((i, ranges[i]) for i in over)
+        return loops([*free, SAMPLE], ranges, [Reduce(eq.lhs, eq.kind, spans, eq.body, eq.accumulate, notes)])
+    start = [] if eq.accumulate else loops([SAMPLE], ranges, [Assign(eq.lhs, sympy.Integer(0))])
+    return loops(free, ranges, [*start, *loops([*over, SAMPLE], ranges, [Assign(eq.lhs, eq.body, True, notes)])])
+
+
+def _summed(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node]:
+    """An equation summed over the samples of the block, added to what other blocks have given."""
+    terms, ranges = split(eq.body, builder.kinds), builder.ranges(eq)
+    once, each = SAMPLES * terms[Kind.PLAIN] + terms[Kind.SUMMED], builder.sampled(terms[Kind.BATCH])
+    first = not (eq.accumulate or builder.is_gradient(eq.lhs.tensor))
+    nodes: list[Node] = []
+    if once != 0 or first:
+        nodes += nest(replace(eq, body=once, accumulate=not first), ranges, (), notes)
+    if each != 0:
+        spans = tuple((i, ranges[i]) for i in (*eq.reduce, SAMPLE))
+        value = each * Access(PRESENT, SAMPLE)
+        nodes += loops(list(eq.free), ranges, [Reduce(eq.lhs, "sum", spans, value, True, notes)])
+    return nodes
