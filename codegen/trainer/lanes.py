@@ -146,7 +146,7 @@ def _summed(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node
     first = not (eq.accumulate or builder.is_gradient(eq.lhs.tensor))
     nodes: list[Node] = []
     if once != 0 or first:
-        nodes += nest(replace(eq, body=once, accumulate=not first), ranges, (), notes)
+        nodes += nest(replace(eq, body=once, accumulate=not first), ranges, (), notes if once != 0 else ())
     if each != 0:
         spans = tuple((i, ranges[i]) for i in (*eq.reduce, SAMPLE))
         value = each * Access(PRESENT, SAMPLE)

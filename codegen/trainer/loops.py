@@ -21,8 +21,12 @@ def nest(
 
     The samples are the outermost loop.  The innermost index is the one that most accesses have as their last: memory
     is read in order and LLVM can use SIMD instructions.  If that is an index of the reduction, the sum is formed in a
-    scalar; else it is formed in the array itself, which is set to zero first.
+    scalar; else it is formed in the array itself, which is set to zero first.  What is zero everywhere needs no sum.
     """
+    if eq.body == 0 and eq.kind == "sum":
+        if eq.accumulate:
+            return []
+        eq = replace(eq, reduce=())
     free = [i for i in eq.free if i not in fixed]
     over = [i for i in eq.reduce if i not in fixed]
     for position, i in enumerate(over):
