@@ -6,6 +6,7 @@ weights; the loss after is that of all samples with all weights new.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name
 from derive.network import Network
 
+LARGEST = sys.float_info.max
+
 #: What to say about a loss without a real value: the message and the advice.
 BEFORE = (
     "the loss or one of its derivatives has no real value for these numbers",
@@ -26,6 +29,13 @@ BEFORE = (
 AFTER = (
     "the loss has no real value after one step",
     "the step leaves the domain of the loss; a smaller rate makes a smaller step",
+)
+#: What to say where working precision holds numbers that a trainer or a notebook cannot.
+BEYOND = (
+    f"a number of the worked example is beyond {LARGEST:.2g}, the largest of double precision",
+    None,
+    "",
+    "take smaller weights or samples, or a smaller rate",
 )
 
 
@@ -86,13 +96,15 @@ def work(network: Network, sweep: Sweep) -> WorkedNumbers | None:
 
 
 def _real(compute: Callable[[], Values], message: str, help: str) -> Values:
-    """Values that are all real and finite; :class:`SpecError` where they are not."""
+    """Values that are all real and finite, also in double precision; :class:`SpecError` where they are not."""
     try:
         values = compute()
     except (ZeroDivisionError, ValueError, OverflowError):
         raise SpecError(message, None, "", help) from None
     if any(v.imag or not context.isfinite(v) for numbers in values.values() for v in numbers.values()):
         raise SpecError(message, None, "", help)
+    if any(abs(v) > LARGEST for numbers in values.values() for v in numbers.values()):
+        raise SpecError(*BEYOND)
     return values
 
 

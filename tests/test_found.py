@@ -16,6 +16,11 @@ FOUND = {
         "input x[4]\nweight w[4], v[4]\nh[4] = max(x * w, v) + min(x, w^2) - abs(w - v)\n"
         "loss L = sum(h * abs(h)) + max(v)\n"
     ),
+    "training that soon leaves what a picture can hold": (
+        "weight a, b\nc1 = a + b\nd1 = a * b + b^3\nc2 = c1 + c1 + 1\nc = c2 + 1 + c2 + (-a)\n"
+        "d2 = d1 + d1 * 2 + relu(b + a)\nd = d2 + 3 * d2 + relu(b - a)\ne = c - d\nf = e^2\n"
+        "loss g = f / 2 + 10 / f\ninit a = -4, b = 2\n"
+    ),
     "the complex step of a very high power": (
         "input x[7]\nweight K[3], b[3]\nz[i] = sum(k: K[k] * x[2*i+k-2]) + b[i]\ntarget t[3]\n"
         "loss L = 1/2 * sum((z - t)^222)\n"

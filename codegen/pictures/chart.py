@@ -16,6 +16,7 @@ from codegen.pictures.svg import SIZE, SPACE, STYLE, UNIT, formula
 from derive.evaluate import context
 
 WIDTH, HEIGHT = 8.0, 4.2  # of the frame, in centimetres
+FURTHEST = 1e300  # a number that is drawn
 LOOKS = {"curve": ("0072B2", 1.8, ""), "tangent": ("5F5F5F", 1.2, "5 3"), "step": ("D55E00", 2.4, "")}
 Point = tuple[float, float]
 
@@ -59,6 +60,11 @@ class Chart:
             yield self.place((x, low)), show(context.mpf(x), 3).text, True
         for y in (low, high):
             yield self.place((left, y)), show(context.mpf(y), 3).text, False
+
+
+def drawable(points: Iterable[Point]) -> bool:
+    """Whether a frame can hold the points: working precision has numbers, and differences, beyond what floats have."""
+    return all(abs(number) < FURTHEST for point in points for number in point)
 
 
 def chart_tikz(chart: Chart) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.notes.document import Section
 from codegen.notes.lecture import Lecture
-from codegen.pictures.chart import Chart, Line
+from codegen.pictures.chart import Chart, Line, Point, drawable
 from derive.evaluate import Number, Values, context, forward
 from derive.expressions import Access
 from derive.network import Tensor
@@ -32,8 +32,9 @@ def training(lecture: Lecture) -> list[Section]:
     output = prediction(lecture)
     head = ("update", *(["prediction for the first sample" if several else "prediction"] if output else []), "loss")
     section.table(head, *(row(lecture, iteration, output) for iteration in found))
-    section.say("The loss of the table, drawn:")
-    section.picture(curve(lecture, found))
+    if drawable(points := tuple((float(i.updates), float(i.loss.real)) for i in found)):
+        section.say("The loss of the table, drawn:")
+        section.picture(curve(lecture, found, points))
     return [section, *descent(lecture, numbers)]
 
 
@@ -52,8 +53,7 @@ def row(lecture: Lecture, iteration: Iteration, output: Tensor | None) -> tuple[
     return (str(iteration.updates), *(lecture.show(v).text for v in values))
 
 
-def curve(lecture: Lecture, found: list[Iteration]) -> Chart:
-    points = tuple((float(i.updates), float(i.loss.real)) for i in found)
+def curve(lecture: Lecture, found: list[Iteration], points: tuple[Point, ...]) -> Chart:
     first, last = (lecture.show(i.loss, 4).text for i in (found[0], found[-1]))
     return Chart(
         (Line(points, marked=True),),
@@ -80,7 +80,9 @@ def descent(lecture: Lecture, numbers: WorkedNumbers) -> list[Section]:
     if len(points) < POINTS or end is None:
         return []
     low, high = min(y for _, y in points), max(y for _, y in points)
-    start = (float(old), float(numbers.loss.real))
+    start, stop = (float(old), float(numbers.loss.real)), (float(new), float(end))
+    if not drawable((*points, start, stop)):
+        return []
     tangent = [(x, start[1] + float(slope.real) * (x - start[0])) for x, _ in points]
     inside = tuple(p for p in tangent if low <= p[1] <= high)
     symbol, loss = lecture.writer.access(weight), lecture.loss
@@ -94,7 +96,7 @@ def descent(lecture: Lecture, numbers: WorkedNumbers) -> list[Section]:
     lines = (Line(points), *([Line(inside[:: max(1, len(inside) - 1)], "tangent")] if len(inside) > 1 else []))
     section.picture(
         Chart(
-            (*lines, Line((start,), marked=True), Line((start, (float(new), float(end))), "step")),
+            (*lines, Line((start,), marked=True), Line((start, stop), "step")),
             symbol,
             loss,
             f"The descent along one weight, {lecture.notation.text(weight)}",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 
 from lark import Token
@@ -120,6 +122,11 @@ def _check_number(text: str, span: Span) -> None:
         raise SpecError(f"the number is longer than {MAX_DIGITS} characters", span, help="write fewer digits")
     if exponent and abs(int(exponent)) > MAX_EXPONENT:
         raise SpecError(f"the exponent is beyond {MAX_EXPONENT}", span, help="no float has such a size")
+    if math.isinf(float(text)):
+        largest = f"{sys.float_info.max:.2g}"
+        raise SpecError(
+            f"the number is beyond {largest}, the largest of double precision", span, help="write a smaller one"
+        )
 
 
 def unclosed(opener: Token) -> SpecError:
