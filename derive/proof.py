@@ -40,6 +40,7 @@ DIRECTIONS = 8  # random ones through all weights of a larger network
 COMPOSED_SIZE = 2000  # symbols of the composed loss times weights; beyond, it is not differentiated directly
 COMPLEX_DIGITS = 80  # a high power is as exact as its size, not as its small imaginary part
 COMPLEX_STEP = context.mpf("1e-30")  # nothing cancels: the error is its square times the third derivative
+LARGEST = context.mpf("1e1000")  # beyond, what rounds the exponent of a power is seen in its first digits
 DIFFERENCE_STEP = context.mpf("1e-18")  # what cancels costs as many of the 50 digits
 TOLERANCES = {"complex step": "1e-30", "central difference": "1e-24"}
 EXACT = "1e-38"
@@ -135,6 +136,7 @@ def _difference(one: Number, other: Number, scale: Number = context.one) -> Numb
 
 def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Values, Values]:
     """Random data and weights at which the loss is a real number, with all values and derivatives there."""
+    large = False
     for attempt in range(ATTEMPTS):
         data = {
             t.name: _draw(t, network, chance, positive=attempt % 2 == 1)
@@ -146,8 +148,14 @@ def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Value
             run(swept.equations, values, {**network.tensors, **swept.tensors})
         except (ZeroDivisionError, ValueError, OverflowError):
             continue
-        if all(context.isfinite(v) and not v.imag for array in values.values() for v in array.values()):
-            return data, values
+        numbers = [v for array in values.values() for v in array.values()]
+        if all(context.isfinite(v) and not v.imag for v in numbers):
+            if all(abs(v) <= LARGEST for v in numbers):
+                return data, values
+            large = True
+    if large:
+        message = "the loss or a derivative has more than a thousand digits wherever it was tried"
+        raise SpecError(message, help="take smaller constants, or smaller powers of them")
     raise SpecError(
         "no point was found at which the loss has a real value",
         None,
