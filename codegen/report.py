@@ -2,7 +2,8 @@
 
 ``null`` stands where the specification gives no sample or no initial weights, and for numbers beyond the range of a
 float.  Up to :data:`MAX_LISTED` weights are listed one by one; in a larger network every array is one entry, with
-nested lists for its numbers and formulas in index notation.
+nested lists for its numbers and formulas in index notation.  ``first`` tells the indices of the first element of a
+tensor that does not count from 1: a recurrence with the state ``h[0]``, zeros around an image.
 """
 
 from __future__ import annotations
@@ -57,7 +58,12 @@ def _network(network: Network, formulas: Formulas) -> dict[str, Json]:
     return {
         "title": network.title,
         "tensors": [
-            {"name": t.name, "shape": list(t.shape), "role": t.role}
+            {
+                "name": t.name,
+                "shape": list(t.shape),
+                "role": t.role,
+                **({"first": [t.start(d) for d in range(len(t.shape))]} if set(t.first) - {1} else {}),
+            }
             for t in network.tensors.values()
             if not t.anonymous
         ],

@@ -21,9 +21,11 @@ from test_formats import EXAMPLES, HOSTILE, ROOT, formulas, needs_node, node
 
 from codegen.formats import ipynb
 from codegen.formats.cells import Cells, Draw
+from codegen.formats.numpycode import Names
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import SpecError
+from derive.expressions import Access
 from derive.language.build import load
 from derive.language.parser import read
 from derive.proof import Proof
@@ -58,6 +60,21 @@ h[4] = relu(batch_norm(dense(x)))
 y = dense(h)
 target t
 loss L = 1/2 * (y - t)^2
+""",
+    "zeros_before": """input i1[2]
+weight w1
+target t2
+h1[t] = tanh(w1 * i1[t] + w1 * h1[t-2])
+h2 = dense(h1)
+loss L = squared_error(h2, t2) + 0.01 * l2(w1)
+init w1 = 0.3, W1 = [0.5, 0.2], b1 = 0.1
+sample i1 = [0.3, 0.4], t2 = 1
+""",
+    "zeros_around": """input x[2, 2]
+weight K[3, 3], hm1_1
+p = pad(x, 1)
+h[i, j] = sum(u in 3, v in 3: K[u, v] * p[i+u-2, j+v-2])
+loss L = sum(h^2) + hm1_1 * h[1, 1]
 """,
     "schedule": """input x
 weight w, b
@@ -222,6 +239,16 @@ def test_a_notebook_bears_the_marker_in_its_first_lines():
 
     text = ipynb.text_of(ipynb.written(derivation("gradient_descent"), "net.spec")).encode()
     assert _bears_marker(text, b"")
+
+
+def test_elements_before_the_first_have_names():
+    source = code(ipynb.written(derivation("zeros_before"), "net.spec"))
+    assert "h1_minus1 = 0\nh1_0 = 0\n" in source
+    assert "h1_1 = np.tanh(w1 * h1_minus1 + w1 * i1_1)\n" in source
+    names = Names([], [])
+    places = [Access("h", -1), Access("h", 1), Access("h", -1, 1), Access("h1", -1), Access("∂h", -12), Access("h", 11)]
+    found = [names.element(e, {}) for e in [*places, Access("h_minus1"), Access("h_minus1", 1)]]
+    assert found == "h_minus1 h1 h_minus1_1 h1_minus1 dh_minus12 h11 h_minus1_ h_minus1_1_".split()
 
 
 def test_index_form_is_that_of_the_notes():

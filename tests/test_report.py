@@ -135,3 +135,13 @@ def test_formulas_give_the_gradients() -> None:
     values = {w["name"]: w["value"] for w in data["weights"]}
     for weight in data["weights"]:
         assert eval(weight["formula"], {}, values) == weight["gradient"]
+
+
+def test_where_indices_begin() -> None:
+    equations = "input x[3]\nweight w\nh[t] = tanh(w * x[t] + w * h[t-2])\nloss L = h[3]\n"
+    data = of(f"{equations}init w = 0.5\nsample x = [1, 2, 3]\n")
+    tensors = {t["name"]: t for t in data["network"]["tensors"]}
+    assert tensors["h"] == {"name": "h", "shape": [5], "role": "value", "first": [-1]}
+    assert all("first" not in tensors[name] for name in ("x", "w", "L"))
+    assert data["values"]["h"][:2] == [0, 0]
+    assert "h[-1]" in data["weights"][0]["formula"]

@@ -123,7 +123,10 @@ class Names:
         return self._new(f"fresh {name}", name)
 
     def element(self, element: Access, called: Mapping[Access, str], mark: str = "") -> str:
-        """``h1`` for h[1], ``W1_1_2`` for W1[1, 2] unless it is ``called`` otherwise, ``dw1`` for its derivative."""
+        """``h1`` for h[1], ``W1_1_2`` for W1[1, 2] unless it is ``called`` otherwise, ``dw1`` for its derivative.
+
+        A zero before the first element, h[-1], is ``h_minus1``.
+        """
         if not element.indices and not mark:
             plain = element.tensor.removeprefix("∂")
             if called.get(Access(plain), plain) == plain:
@@ -131,8 +134,9 @@ class Names:
         origin = Access(element.tensor.removeprefix("∂"), *element.indices)
         name = called.get(origin, "")
         if "[" in name or not name:
-            gap = "_" if element.indices and (origin.tensor[-1].isdigit() or len(element.indices) > 1) else ""
-            name = origin.tensor + gap + "_".join(map(str, element.indices))
+            places = [str(i) for i in element.indices]
+            apart = len(places) > 1 or (places and (origin.tensor[-1].isdigit() or places[0].startswith("-")))
+            name = origin.tensor + "_" * bool(apart) + "_".join(places)
         sign = "∂" if element.tensor.startswith("∂") else ""
         return self._new((element, mark), _derivative(sign + name) + mark)
 

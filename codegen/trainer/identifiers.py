@@ -17,11 +17,11 @@ KERNEL_WORDS = frozenset(
     "forward losses backward allocate gradients lanes data width order start sample local".split()
 )
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))
-_SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_"}
+_SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_", "-": "minus"}
 
 
 def spell(name: str) -> str:
-    """A name in ASCII: ``∂z2`` is ``d_z2`` and ``Σ1`` is ``sum1``."""
+    """A name in ASCII: ``∂z2`` is ``d_z2``, ``Σ1`` is ``sum1``, and ``h_-1``, an element of h, is ``h_minus1``."""
     for sign, spelling in _SPELLED.items():
         name = name.replace(sign, spelling)
     return name
@@ -36,6 +36,7 @@ class Identifiers:
     def new(self, name: str) -> str:
         """An identifier as close to ``name`` as possible: with underscores behind it where it is taken."""
         spelled = spell(name)
+        assert spelled.isidentifier(), name
         while spelled in self._taken:
             spelled += "_"
         self._taken.add(spelled)
