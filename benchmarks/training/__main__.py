@@ -3,8 +3,9 @@
     python -m benchmarks.training [--threads 1] [--repeats 5] [--only 4-16-3] [--peers derive,C,JAX]
 
 Before any time is printed, the weights that everybody arrives at are compared with those of a plain NumPy program in
-double precision.  Times are medians of interleaved repetitions; the table shows the time of one update, and how many
-times longer the others take.
+double precision.  Times are medians of interleaved repetitions, processor time where one thread is used; the table
+shows the time of one update, how many times longer the others take, and for classifiers the time to a loss, which
+everybody reaches after the same number of epochs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 
 parser = argparse.ArgumentParser("python -m benchmarks.training", description=__doc__.split("\n")[0])
 parser.add_argument("--threads", type=int, default=1, help="for everybody")
@@ -30,59 +30,55 @@ if arguments.threads == 1:
 import numpy as np  # noqa: E402
 
 from benchmarks.training import machine, peers  # noqa: E402
-from benchmarks.training.works import WORKS, Weights, Work, reference  # noqa: E402
+from benchmarks.training.catalogue import WORKS  # noqa: E402
+from benchmarks.training.works import Weights, Work  # noqa: E402
 
 TOLERANCE = 2e-3  # of the largest weight: single precision after hundreds of updates
 
 
 def difference(one: Weights, other: Weights) -> float:
     """The largest difference of two sets of weights, relative to the largest weight."""
-    largest = max(float(np.abs(w).max()) for w, _ in other)
-    return (
-        max(
-            float(np.abs(np.asarray(a) - b).max())
-            for x, y in zip(one, other, strict=True)
-            for a, b in zip(x, y, strict=True)
-        )
-        / largest
-    )
+    largest = max(float(np.abs(w).max()) for w in other.values())
+    return max(float(np.abs(np.asarray(one[name]) - w).max()) for name, w in other.items()) / largest
 
 
-def measure(work: Work) -> tuple[dict[str, float], dict[str, float]]:
+def measure(work: Work, weights: Weights, runs: dict[str, peers.Run]) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of one update by name, and by how much the weights differ from the reference."""
-    module = peers.generated(work)
-    weights = peers.initial(module)
-    runs = peers.everybody(work, weights, module)
-    if arguments.peers:
-        runs = {name: run for name, run in runs.items() if name in ("derive", *arguments.peers.split(","))}
-    expected = reference(work, weights)
+    expected = work.trained(weights, np.float64)
     errors = {name: difference(run(), expected) for name, run in runs.items()}
+    clock = peers.clock(arguments.threads)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(arguments.repeats):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
     return {name: float(np.median(t)) / work.steps for name, t in times.items()}, errors
 
 
 def main() -> None:
     fma, product = machine.peak(arguments.threads)
-    print(
-        f"threads {arguments.threads}; peak of multiply-adds {fma:.0f} GFLOP/s, of a large matrix product {product:.0f}"
-    )
+    print(f"threads {arguments.threads}; peak of multiply-adds {fma:.0f} GFLOP/s, of a large product {product:.0f}")
+    chosen = tuple(name for name in arguments.peers.split(",") if name)
     for work in WORKS:
         if arguments.only not in work.name:
             continue
-        times, errors = measure(work)
-        wrong = {name: e for name, e in errors.items() if not e < TOLERANCE}
+        module = peers.generated(work)
+        weights = peers.initial(module)
+        times, errors = measure(work, weights, peers.everybody(work, weights, module, chosen))
         own = times["derive"]
         rate = 2 * work.multiplications * work.batch / own / 1e9
-        share = f"{rate:.3g} GFLOP/s, {rate / product:.0%} of the product's peak"
+        share = (
+            f"{rate:.3g} GFLOP/s, {rate / fma:.0%} of the multiply-adds' peak, {rate / product:.0%} of the product's"
+        )
         print(f"\n{work.name}: {own * 1e6:.3g} µs an update, {share}")
+        epochs = work.epochs_to_goal(weights) if work.goal else None
+        if epochs:
+            print(f"  {'':16}{'an update':>15}{'ratio':>12}{f'to a loss of {work.goal}, {epochs} epochs':>36}")
         for name, seconds in times.items():
-            note = f"   DISAGREES by {wrong[name]:.1g}" if name in wrong else ""
-            print(f"  {name:16}{seconds * 1e6:12.3f} µs {seconds / own:9.2f} ×{note}")
+            note = "" if errors[name] < TOLERANCE else f"   DISAGREES by {errors[name]:.1g}"
+            goal = f"{seconds * epochs * work.steps / work.epochs * 1e3:33.3f} ms" if epochs else ""
+            print(f"  {name:16}{seconds * 1e6:12.3f} µs {seconds / own:9.2f} ×{goal}{note}")
         sys.stdout.flush()
 
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +20,16 @@ from types import ModuleType
 
 import numpy as np
 
-from benchmarks.training.works import Weights, Work, step
+from benchmarks.training.dense import Dense
+from benchmarks.training.works import Weights, Work
 
 Run = Callable[[], Weights]
-SOURCE = Path(__file__).with_name("plain.c")
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-fPIC", "-shared")
+
+
+def clock(threads: int) -> Callable[[], float]:
+    """What times are taken with: one thread's work in processor time, which others on the machine disturb less."""
+    return time.process_time if threads == 1 else time.perf_counter
 
 
 def generated(work: Work) -> ModuleType:
@@ -49,9 +55,8 @@ def generated(work: Work) -> ModuleType:
 
 def initial(module: ModuleType) -> Weights:
     """The first weights of a generated trainer, which everybody starts from."""
-    named = module.unpacked(module.initial(0, np.dtype(np.float32)))
-    layers = len(named) // 2
-    return [(named[f"W{n}"].copy(), named[f"b{n}"].copy()) for n in range(1, layers + 1)]
+    found = module.unpacked(module.initial(0, np.dtype(np.float32)))
+    return {name: w.copy() for name, w in found.items()}
 
 
 def derive(work: Work, module: ModuleType) -> Run:
@@ -66,54 +71,43 @@ def derive(work: Work, module: ModuleType) -> Run:
         n_iter_no_change=work.epochs,
         dtype="float32",
     )
-    target = t[:, 0] if work.output == "sigmoid" else t
+    target = t[:, 0] if t.shape[1] == 1 else t
 
     def run() -> Weights:
         trainer.fit(x, target)
-        named = trainer.weights_
-        return [(named[f"W{n}"], named[f"b{n}"]) for n in range(1, len(work.sizes))]
+        return dict(trainer.weights_)
 
     return run
 
 
 def numpy(work: Work, weights: Weights) -> Run:
     """Written by hand, in single precision."""
-    x, t = work.data()
-
-    def run() -> Weights:
-        layers = [(w.copy(), b.copy()) for w, b in weights]
-        for _ in range(work.epochs):
-            for start in range(0, work.samples, work.batch):
-                step(work, layers, x[start : start + work.batch], t[start : start + work.batch])
-        return layers
-
-    return run
+    return lambda: work.trained(weights, np.float32)
 
 
 def c(work: Work, weights: Weights) -> Run | None:
-    """``plain.c`` compiled for the sizes of the work."""
+    """A program of plain loops compiled for the sizes of the work."""
     if shutil.which("gcc") is None:
         return None
     x, t = work.data()
-    library = ctypes.CDLL(str(_built(work)))
+    library = ctypes.CDLL(str(compiled(work.source, work.macros())))
     pointer = ctypes.POINTER(ctypes.c_float)
 
     def run() -> Weights:
-        layers = [(np.ascontiguousarray(w.T), b.copy()) for w, b in weights]
-        arrays = [a.ctypes.data_as(pointer) for layer in layers for a in layer]
+        arrays = work.to_c(weights)
+        given = [a.ctypes.data_as(pointer) for a in arrays]
         data = x.ctypes.data_as(pointer), t.ctypes.data_as(pointer)
-        library.train(work.epochs, work.samples, *data, ctypes.c_float(work.rate), *arrays)
-        return [(w.T, b) for w, b in layers]
+        library.train(work.epochs, work.samples, *data, ctypes.c_float(work.rate), *given)
+        return work.from_c(arrays, weights)
 
     return run
 
 
-def _built(work: Work) -> Path:
-    result = Path(tempfile.mkdtemp(prefix="derive-benchmark-")) / "plain.so"
-    sizes = [f"-DS{n}={size}" for n, size in enumerate(work.sizes)]
-    kinds = [f"-D{work.hidden.upper()}", f"-D{work.output.upper()}", f"-DLAYERS={len(work.sizes) - 1}"]
-    command = ["gcc", *C_FLAGS, *sizes, *kinds, f"-DBATCH={work.batch}", str(SOURCE), "-o", str(result), "-lm"]
-    subprocess.run(command, check=True)
+def compiled(source: Path, macros: dict[str, int | str]) -> Path:
+    """A shared library from a C file."""
+    result = Path(tempfile.mkdtemp(prefix="derive-benchmark-")) / f"{source.stem}.so"
+    defined = [f"-D{name}={value}" for name, value in macros.items()]
+    subprocess.run(["gcc", *C_FLAGS, *defined, str(source), "-o", str(result), "-lm"], check=True)
     return result
 
 
@@ -127,31 +121,18 @@ def jax(work: Work, weights: Weights) -> Run | None:
     x, t = work.data()
     count = work.samples // work.batch
     batches = (jnp.asarray(x.reshape(count, work.batch, -1)), jnp.asarray(t.reshape(count, work.batch, -1)))
-    first = [(jnp.asarray(w), jnp.asarray(b)) for w, b in weights]
+    first = {name: jnp.asarray(w) for name, w in weights.items()}
 
-    def loss(layers, batch):  # type: ignore[no-untyped-def]
-        value, goal = batch
-        for w, b in layers[:-1]:
-            value = value @ w.T + b
-            value = jnp.tanh(value) if work.hidden == "tanh" else jnp.maximum(value, 0)
-        w, b = layers[-1]
-        z = value @ w.T + b
-        if work.output == "sigmoid":
-            return jnp.mean(jnp.sum(jnp.logaddexp(0.0, z) - goal * z, axis=1))
-        if work.output == "softmax":
-            return -jnp.mean(jnp.sum(goal * j.nn.log_softmax(z), axis=1))
-        return 0.5 * jnp.mean(jnp.sum((z - goal) ** 2, axis=1))
-
-    def update(layers, batch):  # type: ignore[no-untyped-def]
-        slopes = j.grad(loss)(layers, batch)
-        return j.tree.map(lambda p, g: p - work.rate * g, layers, slopes), None
+    def update(weights, batch):  # type: ignore[no-untyped-def]
+        slopes = j.grad(work.jax_loss)(weights, *batch)
+        return j.tree.map(lambda p, g: p - work.rate * g, weights, slopes), None
 
     @j.jit
-    def train(layers, data):  # type: ignore[no-untyped-def]
-        return j.lax.fori_loop(0, work.epochs, lambda _, p: j.lax.scan(update, p, data)[0], layers)
+    def train(weights, data):  # type: ignore[no-untyped-def]
+        return j.lax.fori_loop(0, work.epochs, lambda _, p: j.lax.scan(update, p, data)[0], weights)
 
     def run() -> Weights:
-        return [(np.asarray(w), np.asarray(b)) for w, b in j.block_until_ready(train(first, batches))]
+        return {name: np.asarray(w) for name, w in j.block_until_ready(train(first, batches)).items()}
 
     return run
 
@@ -162,38 +143,25 @@ def torch(work: Work, weights: Weights, *, compiled: bool) -> Run | None:
         return None
     import torch as tc
 
-    functional = tc.nn.functional
     x, t = (tc.from_numpy(a) for a in work.data())
-
-    def loss(layers, value, goal):  # type: ignore[no-untyped-def]
-        for w, b in layers[:-1]:
-            value = functional.linear(value, w, b)
-            value = tc.tanh(value) if work.hidden == "tanh" else tc.relu(value)
-        z = functional.linear(value, *layers[-1])
-        if work.output == "sigmoid":
-            return functional.binary_cross_entropy_with_logits(z, goal)
-        if work.output == "softmax":
-            return functional.cross_entropy(z, goal)
-        return 0.5 * ((z - goal) ** 2).sum(dim=1).mean()
-
-    measured = tc.compile(loss) if compiled else loss
+    measured = tc.compile(work.torch_loss) if compiled else work.torch_loss
 
     def run() -> Weights:
-        layers = [(tc.tensor(w, requires_grad=True), tc.tensor(b, requires_grad=True)) for w, b in weights]
-        optimizer = tc.optim.SGD([p for layer in layers for p in layer], lr=work.rate)
+        found = {name: tc.tensor(w, requires_grad=True) for name, w in weights.items()}
+        optimizer = tc.optim.SGD(list(found.values()), lr=work.rate)
         for _ in range(work.epochs):
             for start in range(0, work.samples, work.batch):
                 optimizer.zero_grad(set_to_none=True)
-                measured(layers, x[start : start + work.batch], t[start : start + work.batch]).backward()
+                measured(found, x[start : start + work.batch], t[start : start + work.batch]).backward()
                 optimizer.step()
-        return [(w.detach().numpy(), b.detach().numpy()) for w, b in layers]
+        return {name: w.detach().numpy() for name, w in found.items()}
 
     return run
 
 
 def scikit(work: Work, weights: Weights) -> Run | None:
     """``MLPClassifier`` or ``MLPRegressor``, started from the same weights."""
-    if importlib.util.find_spec("sklearn") is None:
+    if not isinstance(work, Dense) or importlib.util.find_spec("sklearn") is None:
         return None
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -204,7 +172,7 @@ def scikit(work: Work, weights: Weights) -> Run | None:
 
     def run() -> Weights:
         model = (MLPRegressor if work.output == "linear" else MLPClassifier)(
-            work.sizes[1:-1],
+            hidden_layer_sizes=work.sizes[1:-1],
             activation=work.hidden,
             solver="sgd",
             alpha=0.0,
@@ -219,35 +187,38 @@ def scikit(work: Work, weights: Weights) -> Run | None:
         )
         warnings.simplefilter("ignore", ConvergenceWarning)
         model._random_state = np.random.RandomState(0)
-        _start(model, x, labels, weights)
+        _start(model, x, labels, work.to_c(weights))
         model.fit(x, labels)
-        return [(w.T, b) for w, b in zip(model.coefs_, model.intercepts_, strict=True)]
+        pairs = zip(model.coefs_, model.intercepts_, strict=True)
+        return work.from_c([a for pair in pairs for a in pair], weights)
 
     return run
 
 
-def _start(model, x, labels, weights: Weights) -> None:  # type: ignore[no-untyped-def]
+def _start(model, x, labels, arrays) -> None:  # type: ignore[no-untyped-def]
     """Let the next fit go on from given weights: one tiny fit makes the model's shapes, then they are replaced."""
     epochs, model.max_iter = model.max_iter, 1
     model.fit(x, labels)
     model.max_iter = epochs
-    model.coefs_ = [w.T.copy() for w, _ in weights]
-    model.intercepts_ = [b.copy() for _, b in weights]
+    model.coefs_, model.intercepts_ = arrays[::2], arrays[1::2]
     model.n_iter_, model.t_, model.loss_curve_ = 0, 0, []
     model._no_improvement_count, model.best_loss_ = 0, np.inf
     model._optimizer.velocities = [np.zeros_like(p) for p in model.coefs_ + model.intercepts_]
     model._optimizer.params = model.coefs_ + model.intercepts_
 
 
-def everybody(work: Work, weights: Weights, module: ModuleType) -> dict[str, Run]:
-    """Who can run here, ourselves first."""
-    found = {
-        "derive": derive(work, module),
-        "C": c(work, weights),
-        "JAX": jax(work, weights),
-        "NumPy": numpy(work, weights),
-        "torch": torch(work, weights, compiled=False),
-        "torch compiled": torch(work, weights, compiled=True),
-        "scikit-learn": scikit(work, weights),
-    }
-    return {name: run for name, run in found.items() if run is not None}
+#: Everybody but ourselves, by name: who trains a work from given weights, or nobody.
+PEERS: dict[str, Callable[[Work, Weights], Run | None]] = {
+    "C": c,
+    "JAX": jax,
+    "NumPy": numpy,
+    "torch": lambda work, weights: torch(work, weights, compiled=False),
+    "torch compiled": lambda work, weights: torch(work, weights, compiled=True),
+    "scikit-learn": scikit,
+}
+
+
+def everybody(work: Work, weights: Weights, module: ModuleType, names: tuple[str, ...] = ()) -> dict[str, Run]:
+    """Who can run here, ourselves first; of the others those named, or all."""
+    found = {name: make(work, weights) for name, make in PEERS.items() if not names or name in names}
+    return {"derive": derive(work, module), **{name: run for name, run in found.items() if run is not None}}

@@ -1,30 +1,36 @@
-"""What is trained: networks, data, batches; the same for everybody who is compared."""
+"""What is trained: networks, data, batches; the same for everybody who is compared.
+
+Every network says once how each of the others writes it: its equations in the language of derive, the update by hand in
+NumPy, the loss in JAX and in PyTorch, and the sizes for its program in C.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
+Weights = dict[str, Array]  # by name, in the trainer's shapes and order
+FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class Work:
-    """A fully connected network with one kind of hidden unit, its data and how it is trained.
+@dataclass(frozen=True, kw_only=True)
+class Work(ABC):
+    """A network, its data and how it is trained; ``epochs`` make up one measured call.
 
-    ``output`` is ``sigmoid`` (with binary cross-entropy), ``softmax`` (with cross-entropy) or ``linear`` (with half the
-    squared error).  ``epochs`` make up one measured call.
+    ``goal`` is a loss for which the time to reach it is reported, 0 for none.
     """
 
     name: str
-    sizes: tuple[int, ...]
-    hidden: str
-    output: str
     samples: int
     batch: int
     epochs: int
     rate: float
+    goal: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -32,81 +38,93 @@ class Work:
         return self.epochs * -(-self.samples // self.batch)
 
     @property
+    @abstractmethod
     def multiplications(self) -> int:
         """Multiply-adds of one sample's forward and backward pass; the first layer hands nothing back."""
-        pairs = [a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
-        return 3 * sum(pairs) - pairs[0]
 
+    @abstractmethod
     def spec(self) -> str:
         """The network in the language of derive."""
-        lines, before = [f"input x[{self.sizes[0]}]"], "x"
-        for n, size in enumerate(self.sizes[1:-1], 1):
-            lines.append(f"h{n}[{size}] = {self.hidden}(dense({before}))")
-            before = f"h{n}"
-        width = "" if self.output == "sigmoid" else f"[{self.sizes[-1]}]"
-        value = f"dense({before})" if self.output == "linear" else f"{self.output}(dense({before}))"
-        losses = {
-            "sigmoid": "binary_cross_entropy(t, y)",
-            "softmax": "cross_entropy(t, y)",
-            "linear": "1/2 * sum((y - t)^2)",
-        }
-        return "\n".join([*lines, f"y{width} = {value}", f"target t{width}", f"loss L = {losses[self.output]}", ""])
 
+    @abstractmethod
     def data(self) -> tuple[Array, Array]:
-        """Inputs (samples, inputs) and targets (samples, outputs) in single precision."""
-        rng = np.random.default_rng(7)
-        x = rng.normal(size=(self.samples, self.sizes[0])).astype(np.float32)
-        teacher = rng.normal(size=(self.sizes[0], self.sizes[-1])) / np.sqrt(self.sizes[0])
-        z = np.tanh(x @ teacher) + 0.1 * rng.normal(size=(self.samples, self.sizes[-1]))
-        if self.output == "sigmoid":
-            return x, (z > 0).astype(np.float32)
-        if self.output == "softmax":
-            return x, np.eye(self.sizes[-1], dtype=np.float32)[z.argmax(axis=1)]
-        return x, z.astype(np.float32)
+        """Inputs and targets in single precision, one sample a row."""
+
+    @abstractmethod
+    def update(self, weights: Weights, x: Array, t: Array) -> None:
+        """One step of gradient descent in place, as one writes it by hand with NumPy."""
+
+    @abstractmethod
+    def loss(self, weights: Weights, x: Array, t: Array) -> float:
+        """The mean loss, with NumPy."""
+
+    @abstractmethod
+    def jax_loss(self, weights: Any, x: Any, t: Any) -> Any: ...
+
+    @abstractmethod
+    def torch_loss(self, weights: Any, x: Any, t: Any) -> Any: ...
+
+    @property
+    @abstractmethod
+    def source(self) -> Path:
+        """The program in C: ``train(epochs, samples, x, t, rate, weights…)``."""
+
+    @abstractmethod
+    def macros(self) -> dict[str, int | str]:
+        """What the C program is compiled for."""
+
+    def to_c(self, weights: Weights) -> list[Array]:
+        """Copies of the weights in the order and shapes of the C program."""
+        return [w.copy() for w in weights.values()]
+
+    def from_c(self, arrays: list[Array], like: Weights) -> Weights:
+        return dict(zip(like, arrays, strict=True))
+
+    def trained(self, weights: Weights, dtype: type, epochs: int | None = None) -> Weights:
+        """The weights after one call, by NumPy in the given precision."""
+        x, t = (a.astype(dtype) for a in self.data())
+        weights = {name: w.astype(dtype) for name, w in weights.items()}
+        for _ in range(self.epochs if epochs is None else epochs):
+            for start in range(0, self.samples, self.batch):
+                self.update(weights, x[start : start + self.batch], t[start : start + self.batch])
+        return weights
+
+    def epochs_to_goal(self, weights: Weights, most: int = 1000) -> int | None:
+        """After how many epochs the mean loss is below the goal, in double precision: the same for everybody."""
+        x, t = (a.astype(float) for a in self.data())
+        weights = {name: w.astype(float) for name, w in weights.items()}
+        for epoch in range(1, most + 1):
+            for start in range(0, self.samples, self.batch):
+                self.update(weights, x[start : start + self.batch], t[start : start + self.batch])
+            if self.loss(weights, x, t) < self.goal:
+                return epoch
+        return None
 
 
-WORKS = (
-    Work("2-8-1 sigmoid, one sample at a time", (2, 8, 1), "tanh", "sigmoid", 1000, 1, 100, 0.05),
-    Work("4-16-3 tanh softmax, batch 16", (4, 16, 3), "tanh", "softmax", 1600, 16, 100, 0.1),
-    Work("4-32-16-4 tanh, batch 10,000", (4, 32, 16, 4), "tanh", "linear", 10_000, 10_000, 60, 0.1),
-    Work("64-64-10 relu softmax, batch 32", (64, 64, 10), "relu", "softmax", 1600, 32, 60, 0.1),
-    Work("784-128-10 relu softmax, batch 64", (784, 128, 10), "relu", "softmax", 6400, 64, 4, 0.1),
-)
-
-Weights = list[tuple[Array, Array]]  # (outputs, inputs) and (outputs,) for every layer
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
 
 
-def reference(work: Work, weights: Weights) -> Weights:
-    """The weights after one call, in double precision by plain NumPy: what everybody must arrive at."""
-    x, t = (a.astype(float) for a in work.data())
-    layers = [(w.astype(float), b.astype(float)) for w, b in weights]
-    for _ in range(work.epochs):
-        for start in range(0, work.samples, work.batch):
-            step(work, layers, x[start : start + work.batch], t[start : start + work.batch])
-    return layers
+def cross_entropy(z: Array, t: Array) -> float:
+    """The mean over the samples of the cross-entropy of softmax(z)."""
+    top = z.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(z - top).sum(axis=1)) - (t * (z - top)).sum(axis=1)))
 
 
-def step(work: Work, layers: Weights, x: Array, t: Array) -> None:
-    """One update in place, as one writes it by hand."""
-    values = [x]
-    for w, b in layers[:-1]:
-        z = values[-1] @ w.T + b
-        values.append(np.tanh(z) if work.hidden == "tanh" else np.maximum(z, 0))
-    w, b = layers[-1]
-    z = values[-1] @ w.T + b
-    if work.output == "sigmoid":
-        y = 1 / (1 + np.exp(-z))
-    elif work.output == "softmax":
-        e = np.exp(z - z.max(axis=1, keepdims=True))
-        y = e / e.sum(axis=1, keepdims=True)
-    else:
-        y = z
-    delta = (y - t) / np.asarray(len(x), x.dtype)
-    for n in range(len(layers) - 1, -1, -1):
-        w, b = layers[n]
-        dw, db = delta.T @ values[n], delta.sum(axis=0)
-        if n:
-            h = values[n]
-            delta = (delta @ w) * (1 - h * h if work.hidden == "tanh" else h > 0)
-        w -= np.asarray(work.rate, w.dtype) * dw
-        b -= np.asarray(work.rate, b.dtype) * db
+def descend(weights: Weights, gradient: dict[str, Array], rate: float) -> None:
+    """w ← w - rate · ∂w in place, without a change of precision."""
+    for name, g in gradient.items():
+        weights[name] -= np.asarray(rate, g.dtype) * g
+
+
+def taught(samples: int, inputs: int, outputs: int) -> tuple[Array, Array]:
+    """Normal inputs (samples, inputs) and what a random layer answers to them, with noise (samples, outputs)."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(samples, inputs)).astype(np.float32)
+    teacher = rng.normal(size=(inputs, outputs)) / np.sqrt(inputs)
+    return x, np.tanh(x @ teacher) + 0.1 * rng.normal(size=(samples, outputs))
+
+
+def one_hot(z: Array) -> Array:
+    return np.eye(z.shape[1], dtype=np.float32)[z.argmax(axis=1)]
