@@ -45,8 +45,8 @@ class Chart:
         """The least and the greatest number across and upwards."""
         points = [p for line in self.lines for p in line.points]
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        flat = max(ys) == min(ys)
-        return min(xs), max(xs), min(ys) - flat, max(ys) + flat
+        room = max(1.0, abs(ys[0])) if max(ys) == min(ys) else 0.0
+        return min(xs), max(xs), min(ys) - room, max(ys) + room
 
     def place(self, point: Point) -> Point:
         """A point in centimetres from the lower left corner of the frame."""
