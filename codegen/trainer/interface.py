@@ -46,7 +46,7 @@ def tables(network: Network, solvers: list[Update], statistics: Mapping[str, tup
         "SCORED": (scored_pairs(network), "targets and the outputs that predict them"),
         "SOLVERS": ({s.name: s.settings for s in solvers}, "with their settings"),
         "STATES": ({s.name: s.states for s in solvers}, "vectors that a solver keeps beside the weights"),
-        "PARAMETERS": ((*PARAMETERS, *extra_settings(solvers)), "of the class Trainer"),
+        "PARAMETERS": (_parameters(network, solvers), "of the class Trainer"),
     }
     lines = []
     for name, (value, comment) in tables.items():
@@ -59,6 +59,10 @@ def tables(network: Network, solvers: list[Update], statistics: Mapping[str, tup
 
 def _numbers(value: Numbers) -> object:
     return [_numbers(v) for v in value] if isinstance(value, list) else float(value)
+
+
+def _parameters(network: Network, solvers: list[Update]) -> tuple[str, ...]:
+    return (*PARAMETERS, *(["constants"] if adjustable(network) else []), *extra_settings(solvers))
 
 
 def extra_settings(solvers: list[Update]) -> list[str]:
@@ -103,8 +107,17 @@ def signatures(network: Network, classifier: str) -> dict[str, str]:
         "partial_fit": [*data, *(["classes=None"] if classifier else [])],
         "predict": [a for a in data if a == "X"],
         "score": data,
+        "best": [f"{name}=None" for name in data],
     }
-    return {name: f"    def {name}({', '.join(['self', *found])}):" for name, found in arguments.items()}
+    methods = {name: f"    def {name}({', '.join(['self', *found])}):" for name, found in arguments.items()}
+    many = ", ".join([*data, "seeds=0", "*", "same_order=False", "n_jobs=None", "**parameters"])
+    return {**methods, "fit_many": f"def fit_many({many}):"}
+
+
+def adjustable(network: Network) -> list[str]:
+    """The constants that a trainer may be given other values for: all but those that stand as indices."""
+    places = choices(network.flat_equations)
+    return [t.name for t in network.of_role("constant") if t.name not in places]
 
 
 def class_words(network: Network, classifier: str) -> str:

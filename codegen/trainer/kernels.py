@@ -30,10 +30,12 @@ class Kernel:
     used: Used
 
 
-def kernel(nodes: tuple[Node, ...], schedule: Schedule | Lanes, names: Mapping[str, str]) -> Kernel:
+def kernel(
+    nodes: tuple[Node, ...], schedule: Schedule | Lanes, names: Mapping[str, str], depth: int = FUNCTION_INDENT
+) -> Kernel:
     """Print the nodes of one kernel; ``names`` gives an identifier for every tensor."""
     writer = _Writer(schedule, names)
-    writer.nodes(nodes, FUNCTION_INDENT)
+    writer.nodes(nodes, depth)
     tensors = frozenset(t for n in nodes for t in tensors_of(n)) - schedule.scalars
     return Kernel(tuple(writer.lines), tensors, writer.used)
 

@@ -62,7 +62,8 @@ class Lanes:
 def lanes(program: Program, loss: str) -> Lanes | None:
     """The kernel for a block of samples; ``None`` where it is not legal or not worth while."""
     builder = Builder(program)
-    if not is_legal(program, builder) or work(program) > MOST_WORK:
+    data = any(t.role in ("input", "target") for t in program.tensors.values())
+    if not (data and is_legal(program, builder)) or work(program) > MOST_WORK:
         return None
     builder.tensors[PRESENT] = Tensor(PRESENT, (), "value", anonymous=True)
     builder.kinds[PRESENT] = Kind.BATCH
@@ -71,10 +72,10 @@ def lanes(program: Program, loss: str) -> Lanes | None:
     kept = [n for n in computed if not (isinstance(n, Clear) and builder.is_gradient(n.tensor))]
     nodes = tuple(fuse(kept))
     used = {t for n in nodes for t in tensors_of(n)}
-    data = [t for t in builder.tensors if t in used and builder.tensors[t].role in ("input", "target")]
+    columns = [t for t in builder.tensors if t in used and builder.tensors[t].role in ("input", "target")]
     own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]
     scalars = frozenset(t for t in own if at_home(t, nodes))
-    arrays = (*data, *(t for t in own if t not in scalars), PRESENT, TOTAL)
+    arrays = (*columns, *(t for t in own if t not in scalars), PRESENT, TOTAL)
     if sum(builder.tensors[t].size for t in arrays) > MOST_ELEMENTS:
         return None
     return Lanes(nodes, builder.tensors, builder.kinds, arrays, scalars)
@@ -85,9 +86,7 @@ def is_legal(program: Program, builder: Builder) -> bool:
 
     Recurrences, masks and places that depend on data keep the other schedule.
     """
-    if program.sampled is not None or not any(t.role in ("input", "target") for t in program.tensors.values()):
-        return False
-    if any(t.role == "mask" for t in program.tensors.values()):
+    if program.sampled is not None or any(t.role == "mask" for t in program.tensors.values()):
         return False
     for line in program.lines:
         eq = line.equation
@@ -119,14 +118,16 @@ def _pass(builder: Builder, lines: Iterable[Line]) -> list[Node]:
         if kind is Kind.PLAIN:
             nodes += nest(eq, eq.ranges, (), notes)
         elif kind is Kind.BATCH:
-            nodes += _each(replace(eq, lhs=builder.sampled(eq.lhs), body=builder.sampled(eq.body)), builder, notes)
+            nodes += in_every_lane(
+                replace(eq, lhs=builder.sampled(eq.lhs), body=builder.sampled(eq.body)), builder, notes
+            )
         else:
             nodes += _summed(eq, builder, notes)
     return nodes
 
 
-def _each(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node]:
-    """An equation for each sample, the lanes innermost; a short sum stays in a register, a long one in its array."""
+def in_every_lane(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node]:
+    """An equation for each lane, whose index is SAMPLE, the innermost; a short sum stays in a register."""
     ranges = builder.ranges(eq)
     free, over = [i for i in eq.free if i is not SAMPLE], list(eq.reduce)
     terms = prod(ranges[i][1] - ranges[i][0] + 1 for i in over)

@@ -6,7 +6,6 @@ import ast
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 
 import sympy
 
@@ -17,6 +16,7 @@ from codegen.resources import environment
 from codegen.trainer import vectormath
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.interface import (
+    adjustable,
     class_words,
     classifier_kind,
     extra_settings,
@@ -28,6 +28,8 @@ from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.kinds import Kind
 from codegen.trainer.lanes import LANES, LEAST, PRESENT, Lanes, lanes
 from codegen.trainer.literals import literal, prose, wrapped
+from codegen.trainer.networks import networks
+from codegen.trainer.networktext import element_loops, network_text
 from codegen.trainer.optimizer import schedule as schedule_of
 from codegen.trainer.optimizer import updates
 from codegen.trainer.printer import Used, is_native, number_lines
@@ -100,13 +102,16 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     docstring, coupled, network = _docstring(network, sweep, module_name), bool(network.coupling), per_sample(network)
     plan = schedule(program, network.outputs, network.loss)
     together = lanes(program, network.loss)
-    names = _names({**plan.tensors, **(together.tensors if together else {})})
+    many = networks(program, network.loss)
+    names = _names({**plan.tensors, **(together.tensors if together else {}), **(many.tensors if many else {})})
     kernels = {part: kernel(getattr(plan, part), plan, names) for part in PARTS}
     solvers = updates(network.optimizer)
     rate_used = Used()
     rate = schedule_of(network.optimizer, rate_used)
     block = kernel(together.nodes, together, names) if together else None
+    text_of_many = network_text(network, many, names) if many else None
     used = [*(k.used for k in (*kernels.values(), *([block] if block else []))), *(s.used for s in solvers), rate_used]
+    used += text_of_many.used if text_of_many else ()
     functions = sorted(set().union(*(u.functions for u in used)))
     emitted = [f for f in functions if not is_native(f)]
     if "xlogy" in functions:
@@ -117,10 +122,13 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     context = {
         "spec_name": prose(spec_name),
         "docstring": docstring,
-        "imports": _imports(emitted, functions, block is not None),
+        "imports": _imports(emitted, functions, bool(block or many)),
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
+        "networks": text_of_many,
+        "lanes": LANES,
+        "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
         "views": layout.views,
         "values": layout.values,
         "data": layout.data,
@@ -148,7 +156,12 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "arguments": {
             "fit": f"{'X' if has_inputs else 'None'}, {'y' if has_targets else 'None'}",
             "predict": "X" if has_inputs else "None",
+            "known": ", ".join(["X"] * has_inputs + ["y"] * has_targets),
+            "predict_known": "X" if has_inputs else "",
         },
+        "constants": adjustable(network),
+        "adjustable": literal(tuple(adjustable(network))),
+        "least": LEAST,
         "output_name": literal(network.outputs[0]) if network.outputs else "",
         "class_count": 2 if classifier == "binary" else network.of_role("target")[0].size if classifier else 0,
         "class_words": class_words(network, classifier),
@@ -231,13 +244,9 @@ class _Layout:
 
 def _into_lanes(target: str, source: str, shape: tuple[int, ...], scope: Identifiers, lane: str) -> list[str]:
     """Loops that copy one sample, a row of the data, into a lane of an array."""
-    places = [scope.new(f"i{d + 1}" if len(shape) > 1 else "i") for d in range(len(shape))]
-    heads = zip(places, shape, strict=True)
-    lines = ["    " * d + f"for {place} in range({size}):" for d, (place, size) in enumerate(heads)]
-    steps = [prod(shape[d + 1 :]) for d in range(len(shape))]
-    flat = [place if step == 1 else f"{place} * {step}" for place, step in zip(places, steps, strict=True)]
+    lines, places, flat = element_loops(shape, scope)
     inside = "    " * len(shape)
-    return [*lines, f"{inside}{target}[{', '.join([*places, lane])}] = {source}[sample, {' + '.join(flat) or '0'}]"]
+    return [*lines, f"{inside}{target}[{', '.join([*places, lane])}] = {source}[sample, {flat}]"]
 
 
 def _mask(place: int, tensor: Tensor, dropped: sympy.Rational) -> Mask:
@@ -293,7 +302,7 @@ def _data_lines(network: Network) -> list[str]:
 def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool) -> list[str]:
     lines = [line for line in vectormath.import_lines(emitted) if line]
     lines += IN_LANES if in_lanes else []
-    standard = {"import sys", *(line for line in lines if line in ("import functools", "import math"))}
+    standard = {"import os", "import sys", *(line for line in lines if line in ("import functools", "import math"))}
     standard |= {"import math"} if any(f.startswith("math.") for f in functions) else set()
     names: dict[str, set[str]] = {"numba": {"njit"}}
     for line in lines:
@@ -301,4 +310,4 @@ def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool) -> li
             module, _, imported = line.removeprefix("from ").partition(" import ")
             names.setdefault(module, set()).update(imported.split(", "))
     others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
-    return [*sorted(standard), "", "import numpy as np", *others]
+    return [*sorted(standard), "from concurrent.futures import ThreadPoolExecutor", "", "import numpy as np", *others]

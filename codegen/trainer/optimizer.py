@@ -25,17 +25,24 @@ RATE = "learning_rate_init"
 #: What the names of settings must not hide: in the class, the other parameters and the methods.
 METHODS = ("self", "fit", "partial_fit", "predict", "predict_proba", "score", "get_params", "set_params")
 OTHERS = (
-    "solver learning_rate_init batch_size max_iter shuffle random_state dtype tol n_iter_no_change verbose warm_start"
+    "solver learning_rate_init batch_size max_iter shuffle random_state dtype tol n_iter_no_change verbose warm_start "
+    "constants"
 ).split()
 
 
 @dataclass(frozen=True)
 class Update:
-    """One solver: what stands before and in its loop over the weights, and its settings under the trainer's names."""
+    """One solver: what stands before and in its loop over the weights, and its settings under the trainer's names.
+
+    ``lanes_body`` and ``lanes_lines`` are the same for many networks, of which each lane n has one with settings of its
+    own.
+    """
 
     name: str
     body: tuple[str, ...]
     lines: tuple[str, ...]
+    lanes_body: tuple[str, ...]
+    lanes_lines: tuple[str, ...]
     settings: Mapping[str, float]
     states: int
     used: Used
@@ -107,7 +114,7 @@ class _Once:
 
 def _update(optimizer: Optimizer) -> Update:
     used = Used()
-    identifiers = Identifiers(["i", "k", "rate", "states", "settings", "scale"])
+    identifiers = Identifiers(["i", "n", "k", "rate", "states", "settings", "scale"])
     results = [symbol for symbol, _ in optimizer.updates if symbol != optimizer.weight]
     settings = [optimizer.rate, *(s for s in optimizer.settings if s != optimizer.rate)]
     symbols = [optimizer.weight, optimizer.gradient, *results, *settings]
@@ -116,6 +123,50 @@ def _update(optimizer: Optimizer) -> Update:
     bodies = [(symbol, once(recognised(body))) for symbol, body in optimizer.updates]
     names |= {c: identifiers.new(c.name.replace(" ", "")) for c in once.constants.values()}
 
+    given = {s: "rate" if n == 0 else f"settings[{n - 1}]" for n, s in enumerate(settings)}
+    starts = {s: start for s, start in optimizer.starts.items() if start != 0}
+    early = {s for e in (*once.constants, *optimizer.starts.values()) for s in e.free_symbols} & given.keys()
+    late = {s for _, body in bodies for s in body.free_symbols} & given.keys()
+    lines = _loop(optimizer, bodies, names, identifiers.scope(), used, "")
+    shared = {s: f"{names[s]}[n]" for s in (*late, *once.constants.values())}
+    lanes_lines = _loop(optimizer, bodies, names | shared, identifiers.scope(), used, ", n")
+
+    double = DoublePrinter(_nothing, _nothing, _nothing, names, used)
+    body = ["real = theta.dtype.type", *number_lines(used)]
+    body += [f"{names[s]} = {given[s]}" for s in settings if s in early]
+    body += [f"{names[c]} = real({double.text(e)})" for e, c in once.constants.items()]
+    if starts:
+        places = {s: optimizer.states.index(s) for s in starts}
+        body += ["if k == 1:", *(f"    states[{places[s]}, :] = real({double.text(t)})" for s, t in starts.items())]
+    body += [f"{names[s]} = real({names[s] if s in early else given[s]})" for s in settings if s in late]
+
+    each = {s: "rate[n]" if n == 0 else f"settings[{n - 1}, n]" for n, s in enumerate(settings)}
+    double = DoublePrinter(_nothing, _nothing, _nothing, names | each, used)
+    values = {names[c]: double.text(e) for e, c in once.constants.items()}
+    values |= {names[s]: each[s] for s in settings if s in late}
+    lanes_body = ["width = lanes & LANES", "real = theta.dtype.type", *number_lines(used)]
+    lanes_body += [f"{name} = local(theta, LANES)" for name in values]
+    if values:
+        lanes_body += ["for n in range(width):", *(f"    {name}[n] = real({text})" for name, text in values.items())]
+    if starts:
+        places = {s: optimizer.states.index(s) for s in starts}
+        lanes_body += ["if k == 1:", "    for n in range(width):"]
+        lanes_body += [f"        states[{places[s]}, :, n] = real({double.text(t)})" for s, t in starts.items()]
+    numbers = {parameter: float(optimizer.settings[s]) for s, parameter in parameters(optimizer).items()}
+    texts = (tuple(body), tuple(lines), tuple(lanes_body), tuple(lanes_lines))
+    return Update(optimizer.name, *texts, numbers, len(optimizer.states), used)
+
+
+def _loop(
+    optimizer: Optimizer,
+    bodies: list[tuple[sympy.Symbol, sympy.Expr]],
+    names: Mapping[sympy.Symbol, str],
+    identifiers: Identifiers,
+    used: Used,
+    lane: str,
+) -> list[str]:
+    """The statements for one weight: weight, gradient and states are read, updated and stored."""
+    names = dict(names)
     loop: list[str] = []
     temporaries: list[str] = []
 
@@ -131,21 +182,8 @@ def _update(optimizer: Optimizer) -> Update:
         for stand_in, part in shared:
             names[stand_in] = temporary(printer.text(part))
         loop.append(f"{names[symbol]} = {printer.text(value)}")
-
-    double = DoublePrinter(_nothing, _nothing, _nothing, names, used)
-    given = {s: "rate" if n == 0 else f"settings[{n - 1}]" for n, s in enumerate(settings)}
-    starts = {s: double.text(start) for s, start in optimizer.starts.items() if start != 0}
-    early = {s for e in (*once.constants, *optimizer.starts.values()) for s in e.free_symbols} & given.keys()
-    late = {s for _, body in bodies for s in body.free_symbols} & given.keys()
-    body = ["real = theta.dtype.type", *number_lines(used)]
-    body += [f"{names[s]} = {given[s]}" for s in settings if s in early]
-    body += [f"{names[c]} = real({double.text(e)})" for e, c in once.constants.items()]
-    if starts:
-        body += ["if k == 1:", *(f"    states[{optimizer.states.index(s)}, :] = real({t})" for s, t in starts.items())]
-    body += [f"{names[s]} = real({names[s] if s in early else given[s]})" for s in settings if s in late]
     weight, gradient = names[optimizer.weight], names[optimizer.gradient]
-    places = {s: f"states[{n}, i]" for n, s in enumerate(optimizer.states)}
-    load = [f"{weight}, {gradient} = theta[i], scale * gradient[i]", *(f"{names[s]} = {p}" for s, p in places.items())]
-    store = [f"theta[i] = {weight}", *(f"{p} = {names[s]}" for s, p in places.items())]
-    values = {parameter: float(optimizer.settings[s]) for s, parameter in parameters(optimizer).items()}
-    return Update(optimizer.name, tuple(body), (*load, *loop, *store), values, len(optimizer.states), used)
+    places = {s: f"states[{n}, i{lane}]" for n, s in enumerate(optimizer.states)}
+    load = [f"{weight}, {gradient} = theta[i{lane}], scale * gradient[i{lane}]"]
+    load += [f"{names[s]} = {p}" for s, p in places.items()]
+    return [*load, *loop, f"theta[i{lane}] = {weight}", *(f"{p} = {names[s]}" for s, p in places.items())]

@@ -231,7 +231,7 @@ class DoublePrinter(Printer):
         if exponent == sympy.Rational(1, 2):
             return self._call("math.sqrt", base)
         left, right = self.text(base, ATOM), self.text(exponent, ATOM)
-        return (f"{left} ** {right}" if ")" in left + right else f"{left}**{right}"), UNARY
+        return (f"{left} ** {right}" if set(")]") & set(left + right) else f"{left}**{right}"), UNARY
 
     def _function(self, e: sympy.Expr) -> tuple[str, int]:
         if isinstance(e, Cases):
