@@ -33,7 +33,8 @@ class Options:
         Whether weights and units keep, in every formula, the colour they have in the pictures.
     detail
         How much is shown: ``brief``, the derivatives layer by layer and the updates; ``normal``, up to twelve weights
-        one by one and of a larger network one of each array; ``full``, every weight of a small network.
+        one by one and of a larger network one of each array; ``full``, every weight of a small network. Empty is what
+        suits the format: on slides ``brief`` with one weight of each array, else ``normal``.
     weights
         The names of the weights whose derivatives are shown step by step; none for those that ``detail`` chooses.
     fragment
@@ -48,7 +49,7 @@ class Options:
     notation: str = ""
     decimals: int = DECIMALS
     colour: bool = False
-    detail: Detail = "normal"
+    detail: Detail | Literal[""] = ""
     weights: tuple[str, ...] = ()
     fragment: bool = False
 
@@ -62,7 +63,7 @@ class Options:
         if not 1 <= self.decimals <= MOST_DECIMALS:
             help = f"numbers are printed to 1, 2, … or {MOST_DECIMALS} places"
             raise SpecError(f"cannot print {self.decimals} decimals", help=help)
-        if self.detail not in get_args(Detail):
+        if self.detail and self.detail not in get_args(Detail):
             levels = get_args(Detail)
             help = did_you_mean(str(self.detail), levels) or f"the levels are {', '.join(levels)}"
             raise SpecError(f"unknown level of detail '{self.detail}'", help=help)

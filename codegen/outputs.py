@@ -44,6 +44,19 @@ def _pdf(derivation: Derivation, spec_name: str, _path: Path, options: Options) 
     return pdf.compiled(notes.render(derivation, spec_name, replace(options, fragment=False)))
 
 
+def _slides(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
+    from codegen.notes import compose as notes
+
+    return notes.render_slides(derivation, spec_name, options)
+
+
+def _projected(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> bytes:
+    from codegen.formats import pdf
+    from codegen.notes import compose as notes
+
+    return pdf.compiled(notes.render_slides(derivation, spec_name, options))
+
+
 def _markdown(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen.notes import compose as notes
 
@@ -83,6 +96,8 @@ def _report(derivation: Derivation, spec_name: str, _path: Path, _options: Optio
 KINDS = {
     ".tex": Kind("lecture notes in LaTeX", _notes),
     ".pdf": Kind("lecture notes, compiled by LaTeX", _pdf),
+    ".slides.tex": Kind("slides in LaTeX, for Beamer", _slides),
+    ".slides.pdf": Kind("slides, compiled by LaTeX", _projected),
     ".md": Kind("lecture notes in Markdown, for GitHub, KaTeX and MathJax", _markdown),
     ".html": Kind("lecture notes as a page that needs nothing else", _page),
     ".ipynb": Kind("lecture notes as a notebook: every step done in NumPy, executed", _notebook),
@@ -90,6 +105,9 @@ KINDS = {
     ".py": Kind("a trainer, a Python module with Numba kernels", _trainer),
     ".json": Kind("formulas and numbers for machines", _report),
 }
+
+#: The column of a list of endings.
+WIDEST = max(map(len, KINDS)) + 2
 
 
 def defaults(spec: Path) -> list[Path]:
@@ -103,10 +121,24 @@ def module_name(stem: str) -> str:
     return name if name[:1].isalpha() else f"net_{name}".rstrip("_")
 
 
+def ending(path: Path) -> str:
+    """The part of a file's name that tells the kind: the last two words if they name one, else the last.
+
+    ``net.slides.pdf`` and ``slides.pdf`` are slides, ``net.pdf`` are notes.
+    """
+    longer = f".{path.stem.rpartition('.')[2]}{path.suffix}"
+    return longer if path.suffix and longer in KINDS else path.suffix
+
+
+def render(derivation: Derivation, spec_name: str, path: Path, options: Options) -> str | bytes:
+    """What is written to a file; its name has passed :func:`check_kind`."""
+    return KINDS[ending(path)].render(derivation, spec_name, path, options)
+
+
 def check_kind(path: Path) -> None:
     """Raise :class:`SpecError` where the ending names no kind, or where a trainer could not be imported."""
     if path.suffix not in KINDS:
-        known = "\n".join(f"{ending:6}{kind.what}" for ending, kind in KINDS.items())
+        known = "\n".join(f"{ending:{WIDEST}}{kind.what}" for ending, kind in KINDS.items())
         close = did_you_mean(path.suffix.lower(), KINDS)
         message = f"unknown ending '{path.suffix}'" if path.suffix else "the kind of output is told by the ending"
         raise SpecError(f"cannot write '{path}': {message}", help=f"{close or 'these are known:'}\n{known}")

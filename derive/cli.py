@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from codegen.options import DECIMALS, Options
-from codegen.outputs import KINDS, check_kind, defaults
+from codegen.outputs import KINDS, WIDEST, check_kind, defaults
 from derive.diagnostics import Source, SpecError, printable, render
 from derive.language.names import NOTATIONS
 
@@ -36,7 +36,7 @@ Derive the gradients of a neural network in closed form, prove them, and print
 them as lecture notes and as a fast trainer."""
 _EPILOG = f"""\
 kinds of output, by the ending of the file's name:
-{chr(10).join(f"  {ending:7}{kind.what}" for ending, kind in KINDS.items())}
+{chr(10).join(f"  {ending:{WIDEST}}{kind.what}" for ending, kind in KINDS.items())}
 
 Without -o, net.spec gives net.tex and net_trainer.py in the current folder."""
 
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     """The whole way from the specification to the files."""
-    from codegen import files
+    from codegen import files, outputs
 
     spec: Path = arguments.spec
     targets = arguments.output or defaults(spec)
@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except SpecError as error:
         return _refuse(error, source)
     try:
-        files.write([(t, KINDS[t.suffix].render(derivation, source.name, t, options)) for t in targets])
+        files.write([(t, outputs.render(derivation, source.name, t, options)) for t in targets])
     except SpecError as error:
         return _refuse(error, None)
     if not arguments.quiet:
@@ -133,7 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         "--decimals", type=int, metavar="N", help=f"print worked numbers to N places (default {DECIMALS})"
     )
     parser.add_argument(
-        "--detail", metavar="LEVEL", help="how much the notes show: brief, normal (the default) or full"
+        "--detail",
+        metavar="LEVEL",
+        help="how much the notes show: brief (slides by default), normal (all else) or full",
     )
     parser.add_argument(
         "--weights", metavar="w1,w6", action="append", help="the weights that the notes derive step by step"

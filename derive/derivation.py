@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from derive.interface import Gradients
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Derivation(output.Typeset):
     """A network, its derivatives, the proof that they are right, and the numbers of its samples where it has any.
 

@@ -47,9 +47,8 @@ def write(derivation: Derivation, targets: tuple[str | Path, ...], force: bool, 
     """Print a derivation to files as ``derive net.spec -o …`` does; raises :class:`SpecError` as that does."""
     from pathlib import Path
 
-    from codegen import files
+    from codegen import files, outputs
     from codegen.options import Options
-    from codegen.outputs import KINDS, check_kind
     from derive.diagnostics import Source, SpecError, printable
 
     if not targets:
@@ -58,9 +57,9 @@ def write(derivation: Derivation, targets: tuple[str | Path, ...], force: bool, 
     paths = [Path(t) for t in targets]
     source = derivation.network.source or Source("a network", "")
     for path in paths:
-        check_kind(path)
+        outputs.check_kind(path)
     files.check(paths, source.path or Path(), force, "force=True replaces it; or write to another file")
-    files.write([(p, KINDS[p.suffix].render(derivation, printable(source.name), p, chosen)) for p in paths])
+    files.write([(p, outputs.render(derivation, printable(source.name), p, chosen)) for p in paths])
 
 
 def trainer(derivation: Derivation, path: str | Path | None = None) -> type[Any]:

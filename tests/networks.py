@@ -7,6 +7,7 @@ lowering, differentiating or tidying shows as a difference.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -511,12 +512,19 @@ def agree(found: tuple[float, Data], expected: tuple[float, Data]) -> None:
         assert error <= 1e-9, f"∂L/∂{name} is\n{gradients[name]}\nand should be\n{slope}"
 
 
-def check_notes(made: Made, folder: Path) -> int:
-    """The network is derived, proved and printed, and LaTeX takes the notes; the number of lines that are too wide."""
-    text = notes.render(derive(network_of(made.spec)), "net.spec")
+def check_notes(made: Made, folder: Path, render: Callable[..., str] = notes.render) -> int:
+    """The network is derived, proved and printed, and LaTeX takes the notes; the number of boxes that are too large."""
+    text = render(derive(network_of(made.spec)), "net.spec")
     (folder / "notes.tex").write_text(text, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "notes.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "undefined" not in done.stdout, done.stdout[-2000:]
-    return done.stdout.count("Overfull \\hbox")
+    return sum(float(much) > 2 for much in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", done.stdout))
+
+
+def check_slides(made: Made, folder: Path) -> int:
+    """The same for slides, which nothing may be too large for."""
+    too_large = check_notes(made, folder, notes.render_slides)
+    assert too_large == 0
+    return too_large

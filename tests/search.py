@@ -5,6 +5,7 @@
     python tests/search.py networks 10000       # gradients are those of automatic differentiation, to 1e-9
     python tests/search.py trainers 100         # trainers agree with it too
     python tests/search.py notes 100            # LaTeX takes the notes
+    python tests/search.py slides 100           # LaTeX takes the slides, and nothing leaves them
 
 Each search runs in processes of its own, a chunk of cases each, so that no case can spoil the next; a case that kills
 or hangs its process is a counter-example too.  What is found is printed with all that is needed to see it again, and
@@ -31,7 +32,7 @@ from pathlib import Path
 import hypothesis
 from hypothesis import HealthCheck, given, settings
 from mutations import mutant
-from networks import Made, check, check_notes, check_trainer, networks
+from networks import Made, check, check_notes, check_slides, check_trainer, networks
 from robust import reading, working
 
 MEMORY = 2 * 1024**3  # bytes of address space for one chunk of mutated specifications, imports included
@@ -98,12 +99,19 @@ def typesets(made: Made) -> str:
         return "with lines too wide" if check_notes(made, Path(folder)) else "typeset"
 
 
+def projects(made: Made) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        check_slides(made, Path(folder))
+    return "typeset"
+
+
 #: The search, and how many cases one process takes.
 SEARCHES: dict[str, tuple[Search, int]] = {
     "specs": (specs, 1000),
     "networks": (random_networks(agrees, most=8), 200),
     "trainers": (random_networks(trains, most=4), 10),
     "notes": (random_networks(typesets, most=5), 20),
+    "slides": (random_networks(projects, most=5), 20),
 }
 
 

@@ -1,6 +1,6 @@
 """Random networks against automatic differentiation: what the derived equations give, what trainers give; the notes.
 
-``python tests/search.py networks 10000`` looks further, and so do ``trainers`` and ``notes``.
+``python tests/search.py networks 10000`` looks further, and so do ``trainers``, ``notes`` and ``slides``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from networks import Made, check, check_notes, check_trainer, networks
+from networks import Made, check, check_notes, check_slides, check_trainer, networks
 
 FEW = settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
@@ -31,3 +31,10 @@ def test_trainers_of_any_network_agree(tmp_path_factory: pytest.TempPathFactory,
 @given(networks(most=3))
 def test_notes_of_any_network_are_typeset(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
     check_notes(made, tmp_path_factory.mktemp("notes"))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@FEW
+@given(networks(most=3))
+def test_slides_of_any_network_hold_it(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
+    check_slides(made, tmp_path_factory.mktemp("slides"))

@@ -6,9 +6,10 @@ order, the templates hold the layout.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
-from codegen.formats import markdown, page, paper
+from codegen.formats import markdown, page, paper, slides
 from codegen.formulas.layout import escape
 from codegen.marker import MARKER
 from codegen.notes.document import Section
@@ -29,6 +30,13 @@ from derive.derivation import Derivation
 from derive.diagnostics import SpecError
 
 
+@lru_cache(maxsize=2)
+def notes(derivation: Derivation, options: Options = STANDARD) -> tuple[Lecture, list[Section]]:
+    """One derivation's lecture and its sections, which all formats of a run print."""
+    lecture = Lecture(derivation, options)
+    return lecture, sections(lecture)
+
+
 def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes as a LaTeX document that plain TeX Live compiles, or as a part of one for ``\\input``."""
     fragment = options.fragment
@@ -39,10 +47,22 @@ def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) 
         marker=MARKER,
         source=escape(spec_name),
         title=title,
-        sections=sections(Lecture(derivation, options)),
+        sections=notes(derivation, options)[1],
         tex=paper.tex,
         preamble=[line.replace("\\newcommand", "\\providecommand") for line in preamble[1:]] if fragment else preamble,
         labels=module_name(Path(spec_name).stem),
+    )
+
+
+def render_slides(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
+    """The notes as slides: a LaTeX document for Beamer, one step after the other."""
+    template = environment(LATEX).get_template("notes/slides.tex.jinja")
+    return template.render(
+        marker=MARKER,
+        source=escape(spec_name),
+        title=escape(derivation.network.title),
+        sections=[(s.title, slides.frames(s)) for s in notes(derivation, slides.choice(derivation, options))[1]],
+        preamble=tikz.preamble(),
     )
 
 
@@ -53,7 +73,7 @@ def render_markdown(derivation: Derivation, spec_name: str, options: Options = S
         marker=MARKER,
         source=markdown.comment(spec_name),
         title=markdown.escape(derivation.network.title),
-        sections=sections(Lecture(derivation, options)),
+        sections=notes(derivation, options)[1],
         markdown=markdown.block,
     )
 
@@ -65,14 +85,14 @@ def render_page(derivation: Derivation, spec_name: str, options: Options = STAND
         marker=MARKER,
         source=page.comment(spec_name),
         title=derivation.network.title,
-        sections=sections(Lecture(derivation, options)),
+        sections=notes(derivation, options)[1],
         page=page,
     )
 
 
 def render_picture(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The network as an SVG picture; raises :class:`SpecError` where it is too large to be drawn."""
-    figure = Lecture(derivation, options).drawn()
+    figure = notes(derivation, options)[0].drawn()
     if figure is None:
         raise SpecError("this network has too many equations for one picture", help="write the notes: -o notes.html")
     head = f"<!-- {MARKER} from {page.comment(spec_name)}. Edits are lost when it is generated again. -->"

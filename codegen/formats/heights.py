@@ -1,0 +1,93 @@
+"""How high things stand on a slide, in points: estimates on the safe side, by which content is dealt out to frames."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from codegen.formulas.layout import visible_length
+from codegen.notes.document import spans
+from codegen.pictures import chart
+from codegen.pictures.chart import Chart
+from codegen.pictures.figure import Figure
+
+CENTIMETRE = 28.5  # points
+
+LINE = 13.6  # one line of text
+GAP = 7.0  # between two lines of a display
+_LETTER, _SCRIPTS, _SUM, _LIMITS, _BRACE, _BAR = 11.0, 4.5, 33.0, 17.0, 17.0, 6.0
+_DEEP = re.compile(r"_\{[^{}]*\^")  # an index with an index
+_SMALL = 17.0  # a fraction inside another
+_LETTERS_A_LINE = 72.0  # of words; a character of a formula is as wide as 1.25 of them
+_FORMULA = 1.25
+
+
+def formula(latex: str, inside: bool = False) -> float:
+    """The height of a displayed formula, or of one ``inside`` a fraction."""
+    deep = 2 if _DEEP.search(latex) else "^" in latex and "_" in latex
+    found, position = _LETTER + deep * _SCRIPTS, 0
+    while position < len(latex):
+        if latex.startswith("\\begin{", position):
+            end = closing(latex, position)
+            found, position = max(found, _environment(latex[position:end])), end
+        elif latex.startswith("\\frac{", position):
+            middle = group(latex, position + 5)
+            end = group(latex, middle)
+            above, below = formula(latex[position + 5 : middle], True), formula(latex[middle:end], True)
+            found, position = max(found, _SMALL if inside else above + below + _BAR), end
+        elif latex.startswith("\\underbrace{", position):
+            middle = group(latex, position + 11)
+            found, position = max(found, formula(latex[position + 11 : middle]) + _BRACE), middle
+        elif latex.startswith("\\sum", position):
+            found, position = max(found, _SUM), position + 4
+        elif latex.startswith(("\\max_", "\\min_"), position):
+            found, position = max(found, _LIMITS), position + 4
+        else:
+            position += 1
+    return found
+
+
+def _environment(latex: str) -> float:
+    inside = re.sub(r"^\\begin\{[a-z]+\}(\[[a-z]\])?(\{[^}]*\})?|\\end\{[a-z]+\}$", "", latex)
+    return sum(max(LINE, formula(row) + 2) for row in inside.split("\\\\")) + 6
+
+
+def paragraph(text: str) -> float:
+    """The height of words with formulas in them, and of the space above them."""
+    length, highest = 0.0, LINE
+    for words, inside in spans(text):
+        length += len(words) + _FORMULA * visible_length(inside)
+        highest = max(highest, formula(inside) * 0.75 if "\\" in inside else 0.0)
+    lines = max(1, math.ceil(length / _LETTERS_A_LINE))
+    return (lines - 1) * LINE + highest + 5.0
+
+
+def group(latex: str, opening: int) -> int:
+    """The place after the group in braces that opens at ``opening``."""
+    depth = 0
+    for position in range(opening, len(latex)):
+        if latex[position] in "{}" and latex[position - 1] != "\\":
+            depth += 1 if latex[position] == "{" else -1
+            if depth == 0:
+                return position + 1
+    return len(latex)
+
+
+def closing(latex: str, opening: int) -> int:
+    """The place after the environment that opens at ``opening``."""
+    depth = 0
+    for mark in re.compile(r"\\(begin|end)\{[a-z]+\}").finditer(latex, opening):
+        depth += 1 if mark[1] == "begin" else -1
+        if depth == 0:
+            return mark.end()
+    return len(latex)
+
+
+def picture(figure: Figure | Chart) -> float:
+    """The height of a picture in its own size."""
+    if isinstance(figure, Chart):
+        return (chart.HEIGHT + 1.0) * CENTIMETRE
+    if any(e.bend for e in figure.edges):  # a bent arrow may leave what is known of its extent
+        return math.inf
+    _, top, _, bottom = figure.extent
+    return (bottom - top + 0.5) * figure.scale * CENTIMETRE
