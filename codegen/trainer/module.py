@@ -147,6 +147,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "vectormath": vectormath.source(emitted, imports=False).strip("\n"),
         "classifier": classifier,
         "choices": bool(choices(network.flat_equations)),
+        "several_targets": not classifier and sum(t.size for t in network.of_role("target")) > 1,
         "has_inputs": has_inputs,
         "has_targets": has_targets,
         "several_outputs": len(network.outputs) > 1,
