@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from derive.language.build import Builder
 
 MAX_EXPONENT = 1000
+MAX_TOWER = 4  # constant powers in each other's exponents; SymPy's time for comparing them grows exponentially
 
 
 class Lowering:
@@ -233,6 +234,9 @@ class Lowering:
         base, exponent = self.lower(node.left, expected), self.lower(node.right, None)
         value = exponent.element(()) if not exponent.shape else None
         if value is not None and value.is_number:
+            if _height(value) >= MAX_TOWER:
+                label = f"powers stand on each other more than {MAX_TOWER} high"
+                raise SpecError("this power is too deep", node.right.span, label, "write the exponent as a number")
             bits = 1
             if not base.shape and base.element(()).is_Rational:
                 number = base.element(())
@@ -334,3 +338,9 @@ def _worked(function: Callable[..., sympy.Expr]) -> Callable[..., sympy.Expr]:
         return result.expanded() if isinstance(result, Formula) and all(a.is_number for a in arguments) else result
 
     return apply
+
+
+def _height(number: sympy.Expr) -> int:
+    """How many powers of constants stand in each other's exponents: 2 for ``2^(3^0.5)``."""
+    below = max(map(_height, number.args), default=0)
+    return max(below, 1 + _height(number.exp)) if isinstance(number, sympy.Pow) else below
