@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 from codegen.formats import markdown
 from codegen.formats.cells import Draw
 from codegen.marker import MARKER
-from codegen.notes.compose import sections
+from codegen.notes.compose import notes
 from codegen.notes.document import Section
-from codegen.notes.lecture import Lecture
 from codegen.options import STANDARD, Options
 from derive.diagnostics import SpecError
 
@@ -89,7 +88,9 @@ def written(derivation: Derivation, spec_name: str, options: Options = STANDARD,
     head = f"# {title}\n\nEvery weight's update, derived step by step, and done in NumPy."
     made = f"{MARKER} from {spec_name}. Edits are lost when it is generated again."
     cells = [new_markdown_cell(head)]
-    for section in sections(Lecture(derivation, options, draw)):
+    lecture, sections = notes(derivation, options)
+    lecture.begin_cells(draw or Draw())
+    for section in sections:
         for text, code in pieces(section):
             if text:
                 cells.append(new_markdown_cell(text))

@@ -6,6 +6,7 @@ order, the templates hold the layout.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,9 +31,13 @@ from derive.derivation import Derivation
 from derive.diagnostics import SpecError
 
 
-@lru_cache(maxsize=2)
 def notes(derivation: Derivation, options: Options = STANDARD) -> tuple[Lecture, list[Section]]:
-    """One derivation's lecture and its sections, which all formats of a run print."""
+    """One derivation's lecture and its sections, worked out once for all formats of a run."""
+    return _written(derivation, replace(options, fragment=False))  # a choice of the template alone
+
+
+@lru_cache(maxsize=2)
+def _written(derivation: Derivation, options: Options) -> tuple[Lecture, list[Section]]:
     lecture = Lecture(derivation, options)
     return lecture, sections(lecture)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from codegen.pictures.chart import Chart
@@ -119,8 +120,8 @@ class Section:
     def picture(self, figure: Figure | Chart) -> None:
         self.blocks.append(Picture(figure))
 
-    def code(self, source: Callable[[], str]) -> None:
-        self.cells.append((len(self.blocks), Code(source)))
+    def code(self, source: Callable[..., str], *about: object) -> None:
+        self.cells.append((len(self.blocks), Code(partial(source, *about))))
 
     def points(self, *items: str) -> None:
         self.blocks.append(Points(items))

@@ -28,8 +28,8 @@ from derive.scalars import adjoint
 class Lecture:
     """One derivation with its notation and its writers."""
 
-    def __init__(self, derivation: Derivation, options: Options = STANDARD, draw: Draw | None = None) -> None:
-        self.derivation, self.options, self._draw = derivation, options, draw or Draw()
+    def __init__(self, derivation: Derivation, options: Options = STANDARD) -> None:
+        self.derivation, self.options = derivation, options
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
         self.notation = Notation(self.network, self.sweep, options.notation)
         self.writer = Latex(self.notation, equations_of(self.network, self.sweep))
@@ -43,8 +43,12 @@ class Lecture:
 
     @cached_property
     def cells(self) -> Cells:
-        """The same in NumPy, for a notebook."""
-        return Cells(self.derivation, self.small, self._draw, self.options.decimals)
+        """The same in NumPy, for one notebook: cells are asked for in order, each only once."""
+        return Cells(self.derivation, self.small, Draw(), self.options.decimals)
+
+    def begin_cells(self, draw: Draw) -> None:
+        """Cells for another notebook."""
+        self.cells = Cells(self.derivation, self.small, draw, self.options.decimals)
 
     def _orders(self) -> dict[sympy.Expr, tuple[str, ...]]:
         """The user's order of terms for every definition that may stand in a line."""

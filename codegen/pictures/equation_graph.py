@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from codegen.formulas.notation import Notation
 from codegen.pictures.figure import Edge, Figure, Look, Node
+from codegen.pictures.ranks import longest_ways
 from derive.expressions import Access, index_symbols
 from derive.network import Network, Scan
 
@@ -64,15 +65,7 @@ def _is_past(access: Access) -> bool:
 
 def _ranks(reads: dict[str, set[str]]) -> dict[str, int]:
     """How many equations lead to a quantity; what is read as late as possible stands close to its reader."""
-    rank: dict[str, int] = {}
-
-    def steps(name: str) -> int:
-        if name not in rank:
-            rank[name] = 1 + max(map(steps, sorted(reads.get(name, ()))), default=-1)
-        return rank[name]
-
-    for name in reads:
-        steps(name)
+    rank = longest_ways(reads, reads)
     for source in [name for name in rank if name not in reads]:
         rank[source] = min(rank[name] for name, inner in reads.items() if source in inner) - 1
     return rank

@@ -14,6 +14,7 @@ import sympy
 
 from codegen.formulas.layout import visible_length
 from codegen.pictures.figure import CHARACTER, LABEL_HEIGHT, RADIUS, Box, Edge, Emphasis, Figure, Labels, Look, Node
+from codegen.pictures.ranks import longest_ways
 from derive.expressions import Access, accesses
 from derive.network import Equation, Network, Scan, Tensor
 from derive.scalars import Scalars
@@ -198,15 +199,7 @@ class _Anatomy:
 
     def columns(self) -> list[Column]:
         """Inputs, then values by their longest way from the inputs, as far as they lead to a prediction."""
-        rank: dict[str, int] = {}
-
-        def steps(name: str) -> int:
-            if name not in rank:
-                rank[name] = 1 + max(map(steps, self.reads.get(name, ())), default=-1)
-            return rank[name]
-
-        for name in self.network.outputs:
-            steps(name)
+        rank = longest_ways(self.reads, self.network.outputs)
         by_rank: dict[int, list[Tensor]] = {}
         for name, tensor in self.tensors.items():
             if name in rank:

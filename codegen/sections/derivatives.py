@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import sympy
 
 from codegen.notes.document import Row, Section
@@ -127,7 +125,7 @@ def backward(lecture: Lecture) -> Section:
             section.say(text)
             said.add(text)
         _layer_block(lecture, section, name)
-        section.code(partial(lecture.cells.layer, name))
+        section.code(lambda it: lecture.cells.layer(it), name)
     section.code(lambda: lecture.cells.as_functions())
     if not lecture.small:
         section.code(lambda: lecture.cells.updates())
@@ -232,7 +230,7 @@ def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name:
     if uses:
         facts = ", ".join(f"${lecture.writer.line(a)} = {short(lecture, b)}$" for a, b in dict(uses).items())
         section.say(f"with {facts}.", "with")
-    section.code(partial(lecture.cells.steps, derived))
+    section.code(lambda it: lecture.cells.steps(it), derived)
 
 
 def short(lecture: Lecture, expression: sympy.Expr) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import sympy
 
 from codegen.formulas.matrices import bmatrix
@@ -137,7 +135,7 @@ def made_of(lecture: Lecture) -> list[Section]:
             expanded = lecture.writer.line(lecture.scalars.expanded(element))
             rows = [Row(lecture.writer.access(element), named)] + ([Row("", expanded)] if expanded != named else [])
             section.display(*rows)
-            section.code(partial(lecture.cells.expanded, element))
+            section.code(lambda it: lecture.cells.expanded(it), element)
     if not section.blocks:
         return []
     section.say(
