@@ -180,8 +180,7 @@ def test_latex_compiles_the_examples_under_every_profile(name: str, tmp_path: Pa
     text = "\n".join([head, "\\begin{document}", *bodies, "\\end{document}"])
     (tmp_path / "notes.tex").write_text(text, encoding="utf-8")
     run_latex(tmp_path)
-    found = [c for c in complaints(tmp_path) if name != "cs231n" or "Overfull" not in c or "19.2" not in c]
-    assert found == []  # in CS231n's manner one bracket of the gated recurrence, which cannot be cut, is too wide
+    assert complaints(tmp_path) == []
 
 
 # names

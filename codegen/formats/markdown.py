@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from codegen.formulas.layout import WIDTH, broken, visible_length
+from codegen.formulas.breaking import lines_of
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
 
 #: A backslash before punctuation is an escape in Markdown, a star is emphasis, a bar ends a cell: in a line of text,
@@ -61,11 +61,9 @@ def inline(text: str) -> str:
 
 def lines(rows: tuple[Row, ...]) -> list[str]:
     """The lines of an ``aligned``; right sides are broken where they would be wider than a page."""
-    room = WIDTH - max(visible_length(r.left) for r in rows)
-    found = []
-    for r in rows:
-        first, *rest = broken(r.right, room)
-        found += [f"{r.left} &{r.relation} {first}{beside(r)}", *(f"&\\quad {piece}" for piece in rest)]
+    found = [
+        f"{line.left} &{line.right}{beside(line.row)}" if line.row else f"&{line.right}" for line in lines_of(rows)
+    ]
     return [f"{line} \\\\" for line in found[:-1]] + found[-1:]
 
 

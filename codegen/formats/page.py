@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup, escape
 
-from codegen.formulas.layout import broken
+from codegen.formulas.breaking import broken
 from codegen.notes.document import Block, Heading, Row, Section, spans
 from codegen.pictures.chart import Chart, chart_svg
 from codegen.pictures.figure import Figure

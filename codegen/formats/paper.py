@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.formulas.layout import WIDTH, broken, visible_length
+from codegen.formulas.breaking import lines_of
+from codegen.formulas.layout import WIDTH, visible_length
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms
 from codegen.pictures.chart import Chart, chart_tikz
 from codegen.pictures.tikz import tikz
@@ -34,14 +35,10 @@ def tex(block: Block, labels: str = "") -> str:
 def lines(rows: tuple[Row, ...], together: bool, labels: str = "") -> list[str]:
     """The lines of an ``align``; right sides are broken where they would leave the page."""
     line_end = " \\\\*" if together else " \\\\"
-    room = WIDTH - max(visible_length(r.left) for r in rows)
-    found = []
-    for n, r in enumerate(rows):
-        first, *rest = broken(r.right, room)
-        pieces = [f"{r.left} &{r.relation} {first} {tag(r, labels)}".rstrip(), *(f"&\\quad {p}" for p in rest)]
-        end = "" if n == len(rows) - 1 else f"{line_end}[0.35em]"
-        found += [p + line_end for p in pieces[:-1]] + [pieces[-1] + end]
-    return found
+    found = lines_of(rows)
+    texts = [f"{x.left} &{x.right} {tag(x.row, labels)}".rstrip() if x.row else f"&{x.right}" for x in found]
+    ends = [line_end + "[0.35em]" * (after.row is not None) for after in found[1:]]
+    return [text + end for text, end in zip(texts, [*ends, ""], strict=True)]
 
 
 def tag(row: Row, labels: str = "") -> str:
@@ -65,8 +62,10 @@ def table(t: Table) -> str:
 
 
 def terms(t: Terms) -> str:
-    """Words in columns; the longest stand in a paragraph of half the page."""
+    """Words in columns; the longest stand in a paragraph, of half the page if the other columns leave it that."""
+    others = [max(visible_length(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head)) if n != 1]
+    room = max(0.25, min(0.55, 0.9 - sum(others) / WIDTH))
     cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
-    columns = "l" + "p{0.55\\textwidth}" + "l" * (len(t.head) - 2)
+    columns = "l" + f"p{{{room:.2f}\\textwidth}}" + "l" * (len(t.head) - 2)
     table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
     return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"

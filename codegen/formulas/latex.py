@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy
 
+from codegen.formulas.layout import brackets, visible_length
 from codegen.formulas.notation import GREEK_LETTERS, Notation
 from codegen.formulas.writer import POW, Writer
 from derive.derivation import Derivation
@@ -14,6 +15,7 @@ from derive.gradient import Sweep
 from derive.network import Equation, Network, flatten
 from derive.steps import Partial
 
+EXPONENT = 30.0  # characters of an exponent that is set as one; of a longer one exp is taken
 _OPERATORS = {"log": "\\log", "tanh": "\\tanh", "sinh": "\\sinh", "cosh": "\\cosh", "sin": "\\sin", "cos": "\\cos",
               "max": "\\max", "min": "\\min", "sigmoid": "\\sigma", "erf": "\\mathrm{erf}"}  # fmt: skip
 _WORDS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "prelu": "PReLU", "relu6": "ReLU6", "elu": "ELU", "selu": "SELU",
@@ -72,7 +74,8 @@ class Latex(Writer):
         self, name: str, arguments: list[str], exponent: str = "", settings: Mapping[str, str] | None = None
     ) -> str:
         if name == "exp":
-            return f"e^{{{arguments[0]}}}"
+            (exponent,) = arguments
+            return f"e^{{{exponent}}}" if visible_length(exponent) <= EXPONENT else f"\\exp{brackets(exponent)}"
         if name == "Abs":
             return f"\\left|{arguments[0]}\\right|"
         if name == "floor":
@@ -98,8 +101,7 @@ class Latex(Writer):
         return f"\\begin{{cases}} {body} \\end{{cases}}"
 
     def brackets(self, inside: str) -> str:
-        tall = any(mark in inside for mark in ("\\frac", "\\sum", "\\begin", "\\max_"))
-        return f"\\left({inside}\\right)" if tall else f"({inside})"
+        return brackets(inside)
 
     def partial(self, partial: Partial) -> str:
         below = f"\\partial {self.quantity(partial.by)}"

@@ -1,4 +1,4 @@
-"""Text, numbers and long lines in LaTeX."""
+"""Text and numbers in LaTeX, and how wide a formula is."""
 
 from __future__ import annotations
 
@@ -63,23 +63,29 @@ def relation(*numbers: Shown) -> str:
     return "=" if all(n.exact for n in numbers) else "\\approx"
 
 
+def brackets(inside: str) -> str:
+    """A formula in round brackets, as high as it needs."""
+    tall = any(mark in inside for mark in ("\\frac", "\\sum", "\\begin", "\\max_"))
+    return f"\\left({inside}\\right)" if tall else f"({inside})"
+
+
 def visible_length(latex: str) -> float:
     """About how wide a formula is, in characters; a fraction is as wide as its wider half, a matrix as its rows."""
     width, position = 0.0, 0
     while position < len(latex):
         rest = latex[position:]
         if rest.startswith("\\begin{"):
-            end = _closing(latex, position)
+            end = environment_end(latex, position)
             width += _environment_width(latex[position:end])
             position = end
         elif rest.startswith("\\frac{"):
-            above_end = _brace_end(latex, position + 5)
-            below_end = _brace_end(latex, above_end)
+            above_end = brace_end(latex, position + 5)
+            below_end = brace_end(latex, above_end)
             above, below = latex[position + 6 : above_end - 1], latex[above_end + 1 : below_end - 1]
             width += max(visible_length(above), visible_length(below)) + 0.5
             position = below_end
         elif rest[0] in "_^" and rest[1:2] == "{":
-            end = _brace_end(latex, position + 1)
+            end = brace_end(latex, position + 1)
             width += 0.7 * visible_length(latex[position + 2 : end - 1])
             position = end
         elif command := re.match(r"\\([a-zA-Z]+|.)", rest):
@@ -92,13 +98,14 @@ def visible_length(latex: str) -> float:
 
 
 _COMMANDS = {
-    "left": 0, "right": 0, "mathit": 0, "mathrm": 0, "mathbf": 0, "boldsymbol": 0, "text": 0, "remark": 0, ",": 0.3,
-    ";": 0.5, "quad": 2, "cdot": 1.5, "approx": 2.2, "leftarrow": 2.8, "log": 3, "tanh": 4, "sinh": 4, "cosh": 4,
-    "max": 3, "min": 3, "sin": 3, "cos": 3, "sum": 2, "cdots": 2,
+    **dict.fromkeys("left right bigl bigr biggl biggr Biggl Biggr".split(), 0),
+    **dict.fromkeys("mathit mathrm mathbf boldsymbol text remark".split(), 0),
+    **dict.fromkeys("tanh sinh cosh".split(), 4), **dict.fromkeys("log exp max min sin cos".split(), 3),
+    ",": 0.3, ";": 0.5, "quad": 2, "cdot": 1.5, "approx": 2.2, "leftarrow": 2.8, "sum": 2, "cdots": 2,
 }  # fmt: skip
 
 
-def _brace_end(latex: str, opening: int) -> int:
+def brace_end(latex: str, opening: int) -> int:
     """The place after the brace that closes the one at ``opening``."""
     depth = 0
     for position in range(opening, len(latex)):
@@ -109,7 +116,7 @@ def _brace_end(latex: str, opening: int) -> int:
     return len(latex)
 
 
-def _closing(latex: str, opening: int) -> int:
+def environment_end(latex: str, opening: int) -> int:
     """The place after the ``\\end{…}`` that closes the environment at ``opening``."""
     depth, position = 0, opening
     for mark in re.finditer(r"\\(begin|end)\{[a-z]+\}", latex[opening:]):
@@ -127,52 +134,3 @@ def _environment_width(latex: str) -> float:
     columns = max(len(line) for line in table)
     widths = [max((line[n] for line in table if n < len(line)), default=0.0) for n in range(columns)]
     return sum(widths) + 2 * columns + 1
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """Where a formula may be cut: before these marks, outside all brackets or also inside plain ones."""
-
-    marks: tuple[str, ...]
-    inside: bool = False
-
-
-_CUTS = (
-    _Cut((" = ", " \\approx ")),
-    _Cut((" + ", " - ")),
-    _Cut((" \\cdot ", "\\, ")),
-    _Cut((" + ", " - "), inside=True),
-)  # the best places first
-
-
-def broken(latex: str, width: float = WIDTH, cuts: tuple[_Cut, ...] = _CUTS) -> list[str]:
-    """A formula in pieces that fit the line: cut before relations, else before signs, else between factors."""
-    if visible_length(latex) <= width or not cuts:
-        return [latex.strip()]
-    pieces = [""]
-    for part in _split(latex, cuts[0]):
-        if pieces[-1].strip() and visible_length(pieces[-1] + part) > width:
-            pieces.append("")
-        pieces[-1:] = broken(pieces[-1] + part, width, cuts[1:])
-    return [p.strip() for p in pieces]
-
-
-def _split(latex: str, cut: _Cut) -> list[str]:
-    """A formula cut at every place where it may be."""
-    parts, depth, position, start = [], 0, 0, 0
-    while position < len(latex):
-        if latex.startswith("\\begin{", position):
-            position = _closing(latex, position)
-            continue
-        character = latex[position]
-        if character in ("{}[]" if cut.inside else "{}[]()") and latex[position - 1 : position] != "\\":
-            depth += 1 if character in "{[(" else -1
-        elif bracket := re.match(r"\\(left|right)(?![a-z])", latex[position:]):
-            depth += 1 if bracket.group(1) == "left" else -1
-            position += len(bracket.group(0)) + 1
-            continue
-        if depth == 0 and position > start and latex.startswith(cut.marks, position) and latex[start:position].strip():
-            parts.append(latex[start:position])
-            start = position
-        position += 1
-    return [*parts, latex[start:]]

@@ -75,7 +75,7 @@ def _ordered(names: list[str], reads: dict[str, set[str]], places: dict[str, tup
     """A column from top to bottom, every quantity near what it is computed from."""
 
     def height(name: str) -> float:
-        known = [places[i][1] for i in reads.get(name, ()) if i in places]
+        known = [places[i][1] for i in sorted(reads.get(name, ())) if i in places]
         return sum(known) / len(known) if known else 0.0
 
     return sorted(names, key=height)

@@ -157,9 +157,9 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
         left = ""
     steps = lecture.derivation.index_lines.get(name) if lecture.options.detail != "brief" else None
     if steps is not None:
-        (equation,) = equations
-        section.display(*closed_rows(lecture, steps, left, equation))
-        equations = []
+        (general,) = (eq for eq in equations if eq.lhs.indices == element.indices)
+        section.display(*closed_rows(lecture, steps, left, general))
+        equations.remove(general)
     rows = []
     for eq in equations:
         side = left if eq.lhs.indices == element.indices else ""

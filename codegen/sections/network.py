@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy
 
+from codegen.formulas.layout import WIDTH, visible_length
 from codegen.formulas.matrices import bmatrix
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
@@ -97,8 +98,10 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
         table = [elements[n : n + step] for n in range(0, len(elements), step)]
         if tensor.name in lecture.notation.flipped:
             table = [list(column) for column in zip(*table, strict=True)]
-        return f"${letter} = {bmatrix(table, small=True)}$"
-    return f"${letter} = ({', '.join(elements)})$"
+        listed = f"{letter} = {bmatrix(table, small=True)}"
+    else:
+        listed = f"{letter} = ({', '.join(elements)})"
+    return f"${listed}$" if visible_length(listed) <= WIDTH / 2 else f"${letter}$ with ${shape}$ elements"
 
 
 def forward_rows(lecture: Lecture) -> list[Row]:

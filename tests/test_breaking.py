@@ -1,0 +1,139 @@
+"""Long formulas in lines: cut in the right places, every piece whole for TeX, KaTeX and MathML, nothing too wide."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from test_formats import formulas, needs_node, node
+from test_notes import complaints, needs_latex, run_latex
+
+from codegen.formats import page
+from codegen.formulas.breaking import LEFT, broken, lines_of
+from codegen.formulas.layout import WIDTH, visible_length
+from codegen.notes import compose as notes
+from codegen.notes.document import Row
+from codegen.options import Options
+from derive.derivation import Derivation, derive
+from derive.diagnostics import Source
+from derive.language.build import load
+
+#: Long names, long brackets, cases, exponents, roots, fractions, and matrices with long elements.
+LONG = """network "Long names"
+input measurement[4], humidity
+define bump(z) = max(z, 0.2 * z) * exp(-(z - 0.5)^2) / sqrt(1 + z^2 + z^4)
+hidden_state[3] = bump(dense(measurement))
+gate[3] = sigmoid(linear(measurement)) * hidden_state
+predicted_temperature7 = softplus(dense(gate)) / (1 + humidity^2 + exp(-humidity))
+target observed_temperature7
+loss MeanError = log(cosh(predicted_temperature7 - observed_temperature7)) + 0.01 * sum(W1^2)
+init W1 = [[0.1, 0.2, -0.3, 0.45], [0.5, -0.6, 0.7, 0.85], [0.9, 0.15, 0.25, -0.35]], b1 = [0.125, 0.25, -0.5]
+init W2 = [[0.1, 0.2, -0.3, 0.45], [0.5, -0.6, 0.7, 0.85], [0.9, 0.15, 0.25, -0.35]], W3 = [[1.5, -2, 0.5]], b3 = 0.1
+sample measurement = [123.456, -98.7654, 0.001, 12], humidity = 0.345, observed_temperature7 = -0.000125
+"""
+#: A fresh matrix whose row of four is multiplied by one long sum.
+ROW = """network "A row of four"
+input x[3]
+score2 = mish(dense(x))
+hidden_state4[4] = relu(linear(score2))
+target t
+loss L = 0.1 * sum(cos(hidden_state4)) + (sum(hidden_state4) - t)^2
+"""
+
+
+def derived(text: str) -> Derivation:
+    return derive(load(Source("net.spec", text)))
+
+
+FORMULAS = {
+    "growing brackets": r"x\, \left(1 + \frac{a}{b} + cccccccccccccccccc + \frac{1}{2}\, dddddddddddddddd\right)^{2}",
+    "a fraction": r"-\frac{aaaaaaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbbbbbbbbb + cccccccccccccccc}{2\, N}\, x",
+    "a denominator": r"\frac{y}{aaaaaaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbbbbbbbbb + cccccccccccccccc}\, x",
+    "a derivative": r"\frac{\partial\, \left[\frac{1}{2}\, (predicted - actual)^{2} + others^{2}\right]}{\partial w}",
+    "a root": r"\sqrt{aaaaaaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbbbbbbbbb + cccccccccccccccc}",
+    "an absolute value": r"\left|aaaaaaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbbbbbbbbb + cccccccccccccccc\right|",
+    "cases": r"\begin{cases} aaaaaaaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbb & xxxxxxxxxxx + yyyyyyyyyyyyyy > 0 \\ 0 & "
+    r"\text{otherwise} \end{cases}",
+    "brackets in brackets": r"\tanh(aaaaaaaaaaaa\, (bbbbbbbbbbbbbbbb + ccccccccccccccccccc\, dddddd) + eeeee)\, fff",
+    "a matrix": r"a\, (b\, c) \begin{bmatrix} aaaaaaaaaaaaaaaaa & bbbbbbbbbbbbbbbbbb & ccccccccccccccccc \end{bmatrix}",
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_pieces_fit_the_line_and_are_formulas_by_themselves(name: str) -> None:
+    formula = FORMULAS[name]
+    width = 0.78 * visible_length(formula)
+    pieces = broken(formula, width)
+    assert len(pieces) > 1 or name in ("cases", "a matrix")
+    assert max(map(visible_length, pieces)) <= width
+    for piece in pieces:
+        page.math(piece, display=True)
+        assert all(piece.count(a) == piece.count(b) for a, b in ("{}", ("\\left", "\\right"), ("\\begin", "\\end")))
+    letters = re.compile(r"([a-e])\1{3,}")
+    assert letters.findall(" ".join(pieces)) == letters.findall(formula), "nothing is lost, in the same order"
+
+
+@needs_node
+def test_katex_takes_every_piece() -> None:
+    pieces = [
+        (piece, True) for formula in FORMULAS.values() for width in (20, 35, 50) for piece in broken(formula, width)
+    ]
+    assert len(pieces) > 30
+    assert node("katex.mjs", stdin=json.dumps(pieces)) == []
+
+
+def test_what_fits_is_left_alone() -> None:
+    for formula in FORMULAS.values():
+        assert broken(formula, 200) == [formula]
+
+
+def test_outer_places_come_before_inner_ones() -> None:
+    formula = "a\\, (bbbbbbbbb + ccccccccc) + d\\, (eeeeeeeee + fffffffff)"
+    assert broken(formula, 30) == ["a\\, (bbbbbbbbb + ccccccccc)", "+ d\\, (eeeeeeeee + fffffffff)"]
+    assert broken("x = aaaaaaaaaa + bbbbbbbbb = cccccccccc", 25) == ["x = aaaaaaaaaa + bbbbbbbbb", "= cccccccccc"]
+
+
+def test_a_quotient_is_the_product_that_it_is() -> None:
+    """Written out of its fraction it may be multiplied from both sides."""
+    above, below = broken(FORMULAS["a fraction"], 40), broken(FORMULAS["a denominator"], 40)
+    assert " ".join(above).startswith(r"-\frac{1}{2\, N} \cdot (aaa")
+    assert above[-1].endswith(r"cccccccccccccccc)\, x")
+    assert " ".join(below).startswith(r"y \cdot (aaa")
+    assert below[-1].endswith(r")^{-1}\, x")
+    derivative = broken(FORMULAS["a derivative"], 40)
+    assert derivative[0].startswith(r"\frac{\partial}{\partial w} \biggl[")
+    assert derivative[-1].endswith(r"\biggr]")
+
+
+def test_a_wide_left_side_does_not_push_the_others() -> None:
+    wide, narrow = Row("n" * int(LEFT + 5), "a + b"), Row("x", "c" * 60)
+    lines = lines_of((wide, narrow))
+    assert [(line.left, line.right) for line in lines] == [
+        ("", wide.left), ("", "\\quad = a + b"), ("x", "= " + "c" * 60)
+    ]  # fmt: skip
+    assert all(visible_length(line.right) <= WIDTH for line in lines)
+
+
+@needs_latex
+def test_nothing_leaves_the_page(tmp_path: Path) -> None:
+    """Long names and formulas, every weight written out, in the notations that write most."""
+    texts = [
+        notes.render(found, "net.spec", Options(notation=name, detail="full"))
+        for found, names in ((derived(LONG), ("indexed", "deeplearning_ai")), (derived(ROW), ("cs231n",)))
+        for name in names
+    ]
+    bodies = [text.split("\\begin{document}")[1].removesuffix("\\end{document}\n") for text in texts]
+    head = texts[0].split("\\begin{document}")[0].replace("\\hfuzz=0.5pt", "\\hfuzz=2pt")
+    text = "\n".join([head, "\\begin{document}", *bodies, "\\end{document}"])
+    (tmp_path / "notes.tex").write_text(text, encoding="utf-8")
+    run_latex(tmp_path, "-draftmode")
+    assert complaints(tmp_path) == []
+
+
+@needs_node
+def test_katex_takes_long_formulas_in_lines() -> None:
+    found = formulas(notes.render_markdown(derived(LONG), "net.spec", Options(detail="full")))
+    assert any("\\bigl" in formula or "\\biggl" in formula for formula, _ in found)
+    assert node("katex.mjs", stdin=json.dumps(found)) == []
