@@ -30,7 +30,8 @@ class Options:
     decimals
         The places to which worked numbers are printed.
     colour
-        Whether weights and units keep, in every formula, the colour they have in the pictures.
+        Whether symbols have, in every formula, the colour they have in the pictures; where single weights are not
+        drawn, all have one colour.
     detail
         How much is shown: ``brief``, the derivatives layer by layer and the updates; ``normal``, up to twelve weights
         one by one and of a larger network one of each array; ``full``, every weight of a small network. Empty is what

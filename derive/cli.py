@@ -141,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         "--weights", metavar="w1,w6", action="append", help="the weights that the notes derive step by step"
     )
     parser.add_argument(
+        "--colour",
+        "--color",
+        action=argparse.BooleanOptionalAction,
+        help="symbols in formulas coloured as in the pictures",
+    )
+    parser.add_argument(
         "--fragment", action="store_true", default=None, help="write LaTeX without a preamble, for \\input"
     )
     parser.add_argument("--force", action="store_true", help="replace files that derive did not generate")

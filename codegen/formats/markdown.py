@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from codegen.formulas.breaking import lines_of
+from codegen.formulas.hues import LIGHT, repainted
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
 
 #: A backslash before punctuation is an escape in Markdown, a star is emphasis, a bar ends a cell: in a line of text,
@@ -31,6 +32,10 @@ def comment(text: str) -> str:
 
 def block(b: Block) -> str:
     """One block as Markdown."""
+    return repainted(_block(b), lambda hue: f"\\textcolor{{#{LIGHT[hue]}}}")
+
+
+def _block(b: Block) -> str:
     match b:
         case Paragraph(text, manner):
             return inline(text) if manner == "plain" else f"*{inline(text)}*"

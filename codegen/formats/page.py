@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup, escape
 
 from codegen.formulas.breaking import broken
+from codegen.formulas.hues import repainted
 from codegen.notes.document import Block, Heading, Row, Section, spans
 from codegen.pictures.chart import Chart, chart_svg
 from codegen.pictures.figure import Figure
@@ -88,7 +89,7 @@ def math(latex: str, display: bool = False) -> Markup:
     """A formula as a ``math`` element."""
     from latex2mathml.converter import convert
 
-    text = convert(latex, display="block" if display else "inline")
+    text = convert(repainted(latex, lambda hue: f"\\class{{hue{hue}}}"), display="block" if display else "inline")
     root = ElementTree.fromstring(text.replace(f' xmlns="{NAMESPACE}"', ""))
     for element in list(root.iter()):
         _merge_letters(element)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy
 
+from codegen.formulas.hues import Hues, painted
 from codegen.formulas.layout import brackets, visible_length
 from codegen.formulas.notation import GREEK_LETTERS, Notation
 from codegen.formulas.writer import POW, Writer
@@ -32,13 +33,18 @@ class Latex(Writer):
     """LaTeX that needs amsmath alone."""
 
     conjunction = ",\\, "
+    hues: Hues | None = None  # the colours of symbols, if they have any
 
     def index(self, expression: sympy.Expr) -> str:
         return str(sympy.latex(expression))
 
     def access(self, access: Access) -> str:
         indices = [self.access(i) if isinstance(i, Access) else sympy.latex(i) for i in access.indices]
-        return self.notation.latex(access, indices)
+        return painted(self.notation.latex(access, indices), self.hues.of(access) if self.hues else None)
+
+    def letter(self, tensor: str) -> str:
+        """The name of a whole tensor or of a derivative."""
+        return painted(self.notation.matrix(tensor).latex(), self.hues.of(Access(tensor)) if self.hues else None)
 
     def symbol(self, name: str) -> str:
         return "\\cdots" if name == "⋯" else self.notation.symbol(name).latex()

@@ -78,6 +78,8 @@ def visible_length(latex: str) -> float:
             end = environment_end(latex, position)
             width += _environment_width(latex[position:end])
             position = end
+        elif rest.startswith("\\hue{"):
+            position = brace_end(latex, position + 4)
         elif rest.startswith("\\frac{"):
             above_end = brace_end(latex, position + 5)
             below_end = brace_end(latex, above_end)
@@ -92,7 +94,9 @@ def visible_length(latex: str) -> float:
             width += _COMMANDS.get(command.group(1), 1.0)
             position += len(command.group(0))
         else:
-            width += 0.0 if rest[0] in "{} &" else 1.8 if rest[0] in "+-=" else 1.0
+            spaced = latex[position - 1 : position] == " "
+            sign = rest[0] in "+-=<>"
+            width += 0.0 if rest[0] in "{} &" else 2.1 if sign and spaced else 1.8 if sign else 1.0
             position += 1
     return width
 
@@ -101,7 +105,8 @@ _COMMANDS = {
     **dict.fromkeys("left right bigl bigr biggl biggr Biggl Biggr".split(), 0),
     **dict.fromkeys("mathit mathrm mathbf boldsymbol text remark".split(), 0),
     **dict.fromkeys("tanh sinh cosh".split(), 4), **dict.fromkeys("log exp max min sin cos".split(), 3),
-    ",": 0.3, ";": 0.5, "quad": 2, "cdot": 1.5, "approx": 2.2, "leftarrow": 2.8, "sum": 2, "cdots": 2,
+    **dict.fromkeys("approx le ge".split(), 2.2), **dict.fromkeys("quad sum cdots".split(), 2),
+    ",": 0.3, ";": 0.5, "cdot": 1.5, "leftarrow": 2.8,
 }  # fmt: skip
 
 

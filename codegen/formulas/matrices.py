@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import sympy
 
 from codegen.formulas.cases import is_negative
+from codegen.formulas.hues import painted
 from codegen.formulas.latex import Latex
 from codegen.formulas.profiles import PRODUCTS
 from derive.expressions import Access, Cases, Index, Within, index_symbols, rename
@@ -59,11 +60,13 @@ class MatrixWriter:
     def bold(self, tensor: str, time: str = "") -> str:
         """The letter of a whole tensor, bold where it is a vector or a matrix; of a sequence, at one time."""
         name = self.writer.notation.matrix(tensor)
+        hue = self.writer.hues.of(Access(tensor)) if self.writer.hues else None
         if not self.writer.notation.tensors[tensor].shape:
-            return name.latex()
+            return painted(name.latex(), hue)
         base = f"\\mathbf{{{name.base}}}" if len(name.base) == 1 else f"\\boldsymbol{{{name.base}}}"
         below = ",".join(filter(None, [name.layer, time]))
-        return base + (f"^{{{name.upper}}}" if name.upper else "") + (f"_{{{below}}}" if below else "")
+        letter = base + (f"^{{{name.upper}}}" if name.upper else "") + (f"_{{{below}}}" if below else "")
+        return painted(letter, hue)
 
     def has_letter(self, tensor: str) -> bool:
         """A product inside a formula has none: A B x stays in index notation."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import sympy
 
 from codegen.formats.cells import Cells, Draw
+from codegen.formulas.hues import Hues
 from codegen.formulas.latex import Latex, equations_of
 from codegen.formulas.layout import Shown, relation, show
 from codegen.formulas.matrices import MatrixWriter
@@ -37,6 +38,9 @@ class Lecture:
         self.small = bool(derivation.lines)
         self.chosen = chosen(self.network, options, self.small)
         self.graph = graph_of(self.network, self.scalars)
+        if options.colour:
+            whole = self.graph is not None and self.graph.whole
+            self.writer.hues = Hues(self.network, self.graph.hues() if self.graph else {}, whole)
         self.numbers = {id(eq): n for n, eq in equation_numbers(self.network, self.sweep)}
         self.orders = self._orders() if self.small else {}
         self.loss = self.writer.access(Access(self.network.loss))

@@ -17,7 +17,7 @@ from derive.evaluate import context
 
 WIDTH, HEIGHT = 8.0, 4.2  # of the frame, in centimetres
 FURTHEST = 1e300  # a number that is drawn
-LOOKS = {"curve": ("0072B2", 1.8, ""), "tangent": ("5F5F5F", 1.2, "5 3"), "step": ("D55E00", 2.4, "")}
+LOOKS = {"curve": ("0072B2", 1.8, ""), "tangent": ("747474", 1.2, "5 3"), "step": ("B84F00", 2.4, "")}
 Point = tuple[float, float]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import sympy
 
+from codegen.formulas.hues import unpainted
 from codegen.formulas.layout import visible_length
 from codegen.pictures.figure import CHARACTER, LABEL_HEIGHT, RADIUS, Box, Edge, Emphasis, Figure, Labels, Look, Node
 from codegen.pictures.ranks import longest_ways
@@ -65,6 +66,19 @@ class Graph:
             for element, weight in unit.reads
             if element in place
         ]
+
+    @property
+    def into(self) -> dict[int, int]:
+        """A number for every unit that arrows lead into: all that lead into one unit have its colour."""
+        return {end: n for n, end in enumerate(dict.fromkeys(end for _, end, _ in self.arrows))}
+
+    def hues(self) -> dict[Access, int]:
+        """The hue of every weight that is written on an arrow; of several arrows, the first one's."""
+        found: dict[Access, int] = {}
+        for _, end, weight in self.arrows if self.whole else ():
+            if weight is not None:
+                found.setdefault(weight, self.into[end])
+        return found
 
     def way(self, weight: Access) -> set[Access]:
         """What lies on the ways from a weight to the prediction: units, and the weights on the arrows between them."""
@@ -122,6 +136,7 @@ def figure_of(
     The units and weights in ``way`` stand out: those through which a derivative is taken.
     """
     strong = set(way)
+    unit, weight = _plain(unit), _plain(weight)
     texts = [weight(w) if w is not None and graph.whole else "" for _, _, w in graph.arrows]
     widths = [CHARACTER * visible_length(text) + 0.15 for text in texts]
     graph = graph.stretched(max(1.0, (max(widths, default=0.0) + ROOM) / COLUMN))
@@ -140,14 +155,18 @@ def figure_of(
         labels.keep_clear(node.x, node.y, 2 * node.reach)
         if node.below:
             labels.keep_clear(node.x, node.y + RADIUS + 0.2, CHARACTER * visible_length(node.below))
-    into = {end: n for n, end in enumerate(dict.fromkeys(end for _, end, _ in graph.arrows))}
     edges = []
     for (start, end, w), text, width in zip(graph.arrows, texts, widths, strict=True):
         at = labels.place(graph.places[start], graph.places[end], width) if text else 0.5
         on_way = w in strong if w is not None else {graph.units[start].element, graph.units[end].element} <= strong
-        edges.append(Edge(start, end, text, into[end], at, emphasis(on_way)))
+        edges.append(Edge(start, end, text, graph.into[end], at, emphasis(on_way)))
     boxes, scale = ((), SMALL) if strong else (_boxes(graph), 1.0)
     return Figure(nodes, tuple(edges), boxes, caption, _description(graph), backward, scale)
+
+
+def _plain(write: Write) -> Write:
+    """Colours are the business of the picture."""
+    return lambda element: unpainted(write(element))
 
 
 def _description(graph: Graph) -> str:

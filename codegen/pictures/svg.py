@@ -10,10 +10,11 @@ import zlib
 from html import escape
 from math import hypot
 
+from codegen.formulas.hues import LIGHT, stylesheet
 from codegen.formulas.layout import visible_length
 from codegen.formulas.notation import GREEK, GREEK_LETTERS
 from codegen.pictures.figure import LABEL_HEIGHT, RADIUS, Edge, Figure, Node
-from codegen.pictures.tikz import COLOURS, FILLS
+from codegen.pictures.tikz import FILLS
 
 SPACE = ' xmlns="http://www.w3.org/2000/svg"'  # HTML knows the elements without it
 UNIT = 40.0  # pixels a centimetre
@@ -26,7 +27,9 @@ _SYMBOLS = {
 _ABOVE_AND_BELOW = re.compile(r"\^\{([^{}]*)\}_\{([^{}]*)\}")
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_]|[^\\{}^_]")
 
-STYLE = """\
+STYLE = (
+    stylesheet()
+    + """
 .figure { font: 15px "Latin Modern Roman", "STIX Two Text", Georgia, serif; fill: #1d1d1f; }
 .figure .italic { font-style: italic; }
 .figure .frame { fill: none; stroke: #8a8a8a; stroke-dasharray: 5 4; }
@@ -40,6 +43,7 @@ STYLE = """\
   .figure .unit { stroke: #ccc; }
   .figure .named { fill: #1d1d1f; }
 }"""
+)
 
 
 def svg(figure: Figure, alone: bool = False) -> str:
@@ -57,9 +61,10 @@ def svg(figure: Figure, alone: bool = False) -> str:
         *([f"<style>{STYLE}</style>"] if alone else []),
         "<defs>",
         *(
-            f'<marker id="f{number}a{n}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-            f'orient="auto-start-reverse"><path d="M0 1L8 4L0 7z" fill="#{c}"/></marker>'
-            for n, c in enumerate(COLOURS)
+            f'<marker id="f{number}a{n}" class="hue{n}" fill="#{c}" viewBox="0 0 8 8" refX="7" refY="4" '
+            f'markerWidth="7" markerHeight="7" '
+            f'orient="auto-start-reverse"><path d="M0 1L8 4L0 7z"/></marker>'
+            for n, c in enumerate(LIGHT)
         ),
         "</defs>",
     ]
@@ -80,14 +85,15 @@ def _arrow(figure: Figure, e: Edge, number: str) -> str:
     length = hypot(b.x - a.x, b.y - a.y)
     dx, dy = (b.x - a.x) / length * RADIUS, (b.y - a.y) / length * RADIUS
     x1, x2 = a.x + dx + a.reach - RADIUS, b.x - dx - b.reach + RADIUS
-    n = e.colour % len(COLOURS)
+    n = e.colour % len(LIGHT)
     width = {"plain": 1.4, "strong": 3.5, "pale": 1.0}[e.emphasis]
     pale = ' opacity="0.35"' if e.emphasis == "pale" else ""
     end = "marker-start" if figure.backward else "marker-end"
     x, y = UNIT * (x1 + x2) / 2, UNIT * ((a.y + b.y) / 2 + 2 * e.bend)
     way = f"M{UNIT * x1:.1f} {UNIT * (a.y + dy):.1f}Q{x:.1f} {y:.1f} {UNIT * x2:.1f} {UNIT * (b.y - dy):.1f}"
     return (
-        f'<path d="{way}" fill="none" stroke="#{COLOURS[n]}" stroke-width="{width}"{pale} {end}="url(#f{number}a{n})"/>'
+        f'<path class="hue{n}" d="{way}" fill="none" stroke="#{LIGHT[n]}" stroke-width="{width}"{pale} '
+        f'{end}="url(#f{number}a{n})"/>'
     )
 
 
@@ -98,7 +104,7 @@ def _plate(figure: Figure, e: Edge) -> str:
     width, height = SIZE * 0.5 * visible_length(e.label) + 8, UNIT * LABEL_HEIGHT
     return (
         f'<rect class="plate" x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" '
-        f'height="{height:.1f}" rx="3"/>' + formula(e.label, x, y, "", "#" + COLOURS[e.colour % len(COLOURS)])
+        f'height="{height:.1f}" rx="3"/>' + formula(e.label, x, y, hue=e.colour % len(LIGHT))
     )
 
 
@@ -115,12 +121,13 @@ def _unit(n: Node) -> str:
     return frame + formula(n.label, x, y, "named", room=2 * UNIT * n.reach - 4) + below
 
 
-def formula(latex: str, x: float, y: float, role: str = "", colour: str = "", room: float = 0.0) -> str:
+def formula(latex: str, x: float, y: float, role: str = "", hue: int | None = None, room: float = 0.0) -> str:
     """A formula centred on a point, smaller where it would need more than ``room`` pixels."""
     size = SIZE
     if room:
         size = min(SIZE, SIZE * room / (0.55 * SIZE * max(visible_length(latex), 1)))
-    paint = f' style="fill:{colour}"' if colour else ""
+    paint = "" if hue is None else f' fill="#{LIGHT[hue]}"'
+    role = role if hue is None else f"hue{hue}"
     name = f' class="{role}"' if role else ""
     return (
         f'<text{name} x="{x:.1f}" y="{y + 0.33 * size:.1f}" font-size="{size:.1f}" text-anchor="middle"{paint}>'

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from codegen.formulas.hues import LIGHT
 from codegen.pictures.figure import RADIUS, Edge, Figure
 
-#: The colours of arrows, one for each unit that they lead into; told apart by readers who do not see all of them.
-COLOURS = ("0072B2", "D55E00", "5F5F5F", "009E73", "AA4499", "B8860B", "332288", "882255")
 PAPER = 15.5  # the widest picture
 FILLS = {"input": "FFE2A8", "hidden": "CFE3F7", "output": "CBEBD0", "loss": "F6D0CB", "weight": "E6E6E6"}
 
@@ -36,7 +35,7 @@ def tikz(figure: Figure) -> str:
         if node.below:
             lines.append(f"  \\node[below, inner sep=1pt] at (n{n}.south) {{\\footnotesize ${node.below}$}};")
     for e in figure.edges:
-        colour = f"derivearrow{e.colour % len(COLOURS)}"
+        colour = f"derivearrow{e.colour % len(LIGHT)}"
         arrow = "<-" if figure.backward else "->"
         width = {"plain": "semithick", "strong": "ultra thick", "pale": "opacity=0.35"}[e.emphasis]
         label = ""
@@ -58,8 +57,9 @@ def _line(figure: Figure, e: Edge) -> str:
 def preamble() -> list[str]:
     """The colours, and the macro by which a long name keeps inside its circle."""
     fills = [f"\\definecolor{{derive{look}}}{{HTML}}{{{value}}}" for look, value in FILLS.items()]
-    arrows = [f"\\definecolor{{derivearrow{n}}}{{HTML}}{{{value}}}" for n, value in enumerate(COLOURS)]
+    arrows = [f"\\definecolor{{derivearrow{n}}}{{HTML}}{{{value}}}" for n, value in enumerate(LIGHT)]
     label = (
         "\\newcommand{\\unitlabel}[2]{\\setbox0\\hbox{$#2$}\\ifdim\\wd0>#1\\resizebox{#1}{!}{\\box0}\\else\\box0\\fi}"
     )
-    return ["\\usepackage{tikz}", *fills, *arrows, label]
+    hue = "\\newcommand{\\hue}[2]{{\\color{derivearrow#1}#2}} % a symbol in the colour that it has in the pictures"
+    return ["\\usepackage{tikz}", *fills, *arrows, label, hue]

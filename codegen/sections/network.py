@@ -30,7 +30,7 @@ def the_network(lecture: Lecture) -> Section:
     for name, dropped in lecture.network.masks.items():
         section.say(mask(lecture, lecture.network.tensors[name], dropped))
     for name, places in choices(lecture.network.flat_equations).items():
-        letter = lecture.notation.names[name].latex()
+        letter = lecture.writer.letter(name)
         section.say(f"The elements of ${letter}$ are whole numbers from $1$ to ${places}$: each chooses a place.")
     section.code(lambda: lecture.cells.given())
     figure = lecture.drawn()
@@ -74,7 +74,7 @@ def mask(lecture: Lecture, tensor: Tensor, dropped: sympy.Rational) -> str:
 
 def border(lecture: Lecture, tensor: Tensor) -> str:
     """Where a padded tensor is zero."""
-    letter = lecture.notation.names[tensor.name].latex()
+    letter = lecture.writer.letter(tensor.name)
     widths = sorted({width for width in tensor.border if width})
     places = " or ".join(f"${width}$" for width in widths) + (" places" if widths != [1] else " place")
     return f"Around ${letter}$ stand zeros, so that its indices may reach {places} beyond both ends."
@@ -82,7 +82,7 @@ def border(lecture: Lecture, tensor: Tensor) -> str:
 
 def declared(lecture: Lecture, tensor: Tensor) -> str:
     """``$W^{(1)}$ ($2 \\times 2$): …``: a tensor, its shape, and its elements where there are few."""
-    letter = lecture.notation.matrix(tensor.name).latex()
+    letter = lecture.writer.letter(tensor.name)
     if not tensor.shape:
         return f"${letter}$"
     shape = " \\times ".join(map(str, lecture.notation.shape(tensor)))

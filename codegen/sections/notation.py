@@ -67,7 +67,7 @@ def _together(rows: list[Entry]) -> list[Entry]:
 
 def _tensor(lecture: Lecture, tensor: Tensor) -> tuple[str, str, str]:
     notation = lecture.notation
-    letter = notation.matrix(tensor.name).latex()
+    letter = lecture.writer.letter(tensor.name)
     if notation.numbered and tensor.role == "weight" and tensor.shape:
         first, *_, last = [lecture.writer.access(e) for e in (*tensor.elements(), *tensor.elements())]
         letter = f"{first}, \\dots, {last}" if tensor.size > 2 else first if tensor.size == 1 else f"{first}, {last}"
@@ -97,9 +97,9 @@ def _order(lecture: Lecture, weight: Tensor) -> str:
 
 
 def _delta(lecture: Lecture, name: str) -> tuple[str, str, str]:
-    letter = lecture.notation.name(f"∂{name}").latex()
+    letter = lecture.writer.letter(f"∂{name}")
     tensor = lecture.notation.tensors[name]
-    place = lecture.place(lecture.generic(name)) if tensor.anonymous else lecture.notation.name(name).latex()
+    place = lecture.place(lecture.generic(name)) if tensor.anonymous else lecture.writer.letter(name)
     return f"${letter}$", f"derivative $\\partial {lecture.loss} / \\partial {place}$", _shape(tensor.shape)
 
 

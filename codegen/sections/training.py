@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.formulas.hues import unpainted
 from codegen.notes.document import Section
 from codegen.notes.lecture import Lecture
 from codegen.pictures.chart import Chart, Line, Point, drawable
@@ -58,7 +59,7 @@ def curve(lecture: Lecture, found: list[Iteration], points: tuple[Point, ...]) -
     return Chart(
         (Line(points, marked=True),),
         "\\text{update}",
-        lecture.loss,
+        unpainted(lecture.loss),
         "The loss from update to update",
         f"A curve through {len(points)} points: the loss is ${first}$ at the start and ${last}$ after "
         f"{found[-1].updates} updates.",
@@ -86,6 +87,7 @@ def descent(lecture: Lecture, numbers: WorkedNumbers) -> list[Section]:
     tangent = [(x, start[1] + float(slope.real) * (x - start[0])) for x, _ in points]
     inside = tuple(p for p in tangent if low <= p[1] <= high)
     symbol, loss = lecture.writer.access(weight), lecture.loss
+    plain = unpainted(symbol)
     shown = {name: lecture.show(v, 4).text for name, v in (("old", old), ("new", new), ("slope", slope))}
     section = Section("The descent along one weight")
     section.say(
@@ -97,10 +99,10 @@ def descent(lecture: Lecture, numbers: WorkedNumbers) -> list[Section]:
     section.picture(
         Chart(
             (*lines, Line((start,), marked=True), Line((start, stop), "step")),
-            symbol,
-            loss,
+            plain,
+            unpainted(loss),
             f"The descent along one weight, {lecture.notation.text(weight)}",
-            f"The loss as a curve over the weight ${symbol}$, its tangent at the old weight, and an arrow from the "
+            f"The loss as a curve over the weight ${plain}$, its tangent at the old weight, and an arrow from the "
             "point of the old weight to that of the new one.",
         )
     )
