@@ -102,7 +102,7 @@ def test_a_quotient_is_the_product_that_it_is() -> None:
     assert above[-1].endswith(r"cccccccccccccccc)\, x")
     assert " ".join(below).startswith(r"y \cdot (aaa")
     assert below[-1].endswith(r")^{-1}\, x")
-    derivative = broken(FORMULAS["a derivative"], 40)
+    derivative = broken(FORMULAS["a derivative"], 30)
     assert derivative[0].startswith(r"\frac{\partial}{\partial w} \biggl[")
     assert derivative[-1].endswith(r"\biggr]")
 
