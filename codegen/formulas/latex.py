@@ -35,6 +35,10 @@ class Latex(Writer):
     conjunction = ",\\, "
     hues: Hues | None = None  # the colours of symbols, if they have any
 
+    def __init__(self, notation: Notation, equations: Mapping[str, Equation]) -> None:
+        super().__init__(notation, equations)
+        self.signs = notation.signs
+
     def index(self, expression: sympy.Expr) -> str:
         return str(sympy.latex(expression))
 

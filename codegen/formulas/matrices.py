@@ -80,6 +80,7 @@ class MatrixWriter:
 
     def equation(self, eq: Equation) -> str | None:
         """The right side of an equation for a vector or a scalar."""
+        eq = self.writer.signs.definition(self.writer.signs.equation(eq))
         _, indices = self._letter(eq.lhs)
         if len(indices) > 1 or not all(i.is_Symbol for i in indices):
             return None
@@ -122,7 +123,7 @@ class MatrixWriter:
 
     def _access(self, a: Access, row: Index | None) -> str | None:
         if self.writer.notation.tensors[a.tensor].anonymous:
-            eq = self.writer.equations[a.tensor]
+            eq = self.writer.signs.equation(self.writer.equations[a.tensor])
             mapping = {i: j for i, j in zip(eq.lhs.indices, a.indices, strict=True) if i.is_Symbol}
             clash = {s: Index(f"{s}'", integer=True, positive=True) for s in eq.reduce if s in mapping.values()}
             body = rename(rename(eq.body, clash), mapping)
@@ -202,6 +203,7 @@ class MatrixWriter:
 
     def gradient(self, eq: Equation) -> str | None:
         """∂L/∂W of a vector or matrix of weights as a sum of outer products."""
+        eq = self.writer.signs.equation(eq)
         indices = eq.lhs.indices
         if eq.accumulate or len(indices) not in (1, 2) or not all(i.is_Symbol for i in indices):
             return None
@@ -211,6 +213,7 @@ class MatrixWriter:
         stands = self._stands(eq.lhs.tensor.removeprefix("∂"))
         for term in self.writer.sorted_terms(eq.body):
             whole = self.writer.equations.get(term.tensor) if isinstance(term, Access) else None
+            whole = whole and self.writer.signs.equation(whole)
             if whole is not None and whole.reduce and self.writer.notation.tensors[term.tensor].anonymous:
                 mapping = dict(zip(whole.lhs.indices, term.indices, strict=True))
                 text = self._over_time(replace(whole, body=rename(whole.body, mapping)), indices, stands)
@@ -233,6 +236,8 @@ class MatrixWriter:
 
     def _outer(self, term: sympy.Expr, stands: bool, rows: Index, columns: Index | None = None) -> str | None:
         number, rest = term.as_coeff_Mul()
+        if number.is_negative:
+            return self._over(self._outer(-term, stands, rows, columns), lambda product: f"-{product}")
         if columns is not None and is_whole(term, (rows, columns)) and self.has_letter(rest.tensor):
             return (
                 self.bold(rest.tensor) if number == 1 else f"{self.writer.factor(number)}\\, {self.bold(rest.tensor)}"

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import sympy
 
 from codegen.formulas.profiles import DIFFERENTIAL, LAYERS, MARKS, profile
+from codegen.formulas.signs import Signs, opposite
 from derive.diagnostics import SpecError
 from derive.expressions import Access
-from derive.gradient import Sweep
+from derive.gradient import Sweep, adjoint_name
 from derive.naming import MAX_NUMBERED, element_names
 from derive.network import Network, Tensor
 
@@ -86,6 +87,11 @@ class Notation:
         self.names = self._tensor_names()
         self.flipped = self._flipped()
         self.deltas = self._delta_names(sweep)
+        self.signs = Signs(map(adjoint_name, sweep.deltas) if self.profile.sign == "minus" else ())
+        for d in list(sweep.deltas) if self.signs.tensors else ():
+            opposite_name = opposite(adjoint_name(d))
+            self.tensors |= {opposite_name: self.tensors[adjoint_name(d)], opposite_name[1:]: self.tensors[d]}
+            self.deltas[opposite_name[1:]] = self.deltas[d]
         self.changing = {str(network.optimizer.rate)} if network.optimizer.schedule is not None else set()
         self.elements = self._numbered_elements() if self.numbered else {}
         order = [t.name for t in network.weights]

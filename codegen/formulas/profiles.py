@@ -38,6 +38,7 @@ _CHOICES = {
     "product": tuple(PRODUCTS),
     "new": tuple(MARKS),
     "lone_delta": ("bare", "layered"),
+    "sign": ("plus", "minus"),
 }
 _LETTERS = ("weight", "matrix", "bias", "preactivation", "activation", "delta", "rate")
 _EMPTY = ("matrix", "rate")  # letters that may be left empty
@@ -64,6 +65,8 @@ class Profile:
         The letter of the derivative of the loss that several weights share; ``differential`` for dz.
     lone_delta
         Whether a single δ is ``bare`` or ``layered``.
+    sign
+        Whether δ is the derivative, ``plus``, or ``minus`` the derivative.
     product
         The sign of the elementwise product: ``odot``, ``circ``, ``ast``, ``bullet``.
     new
@@ -86,6 +89,7 @@ class Profile:
     activation: str = "a"
     delta: str = "delta"
     lone_delta: str = "layered"
+    sign: str = "plus"
     product: str = "odot"
     new: str = "arrow"
     rate: str = ""

@@ -16,6 +16,7 @@ import sympy
 from codegen.formulas import cases
 from codegen.formulas.cases import is_negative
 from codegen.formulas.notation import Notation
+from codegen.formulas.signs import Signs
 from derive.expressions import Access, Cases, Equal, Index, Within, accesses, fresh, index_symbols, rename, sort_key
 from derive.functions import Formula
 from derive.network import Equation
@@ -61,6 +62,7 @@ class Writer(ABC):
 
     def __init__(self, notation: Notation, equations: Mapping[str, Equation]) -> None:
         self.notation = notation
+        self.signs = Signs()  # programs speak of derivatives under every notation
         self.equations = equations
         self.numbers: Mapping[sympy.Expr, str] = {}
         self.order: tuple[str, ...] = ()
@@ -71,10 +73,11 @@ class Writer(ABC):
 
     def line(self, line: Line, order: tuple[str, ...] = ()) -> str:
         """A line of a derivation or an expression."""
-        return self._line(line, order)[0]
+        return self._line(self.signs.line(line), order)[0]
 
     def equation(self, equation: Equation) -> str:
         """The right side of an equation, its reduction included."""
+        equation = self.signs.equation(equation)
         self.scope = {str(s) for s in equation.free}
         try:
             return self._reduced(equation, {})[0]
@@ -83,7 +86,7 @@ class Writer(ABC):
 
     def factor(self, expression: sympy.Expr) -> str:
         """An expression in brackets if it needs them as a factor."""
-        return self._bracketed(self._write(expression), MUL)
+        return self._bracketed(self._write(self.signs.expression(expression)), MUL)
 
     def setting(self, value: sympy.Rational) -> str:
         """A learning rate or another hyperparameter: in decimals wherever they end, small ones as powers of ten."""
@@ -102,8 +105,9 @@ class Writer(ABC):
             case Partial():
                 return self.partial(line), MUL
             case Product():
-                parts = [self._bracketed(self._line(f), MUL) for f in line.factors]
-                return self.product(parts), MUL
+                sign = "-" if line.factors[0] == -1 else ""
+                parts = [self._bracketed(self._line(f), MUL) for f in line.factors[len(sign) :]]
+                return sign + self.product(parts), MUL
             case Total():
                 return " + ".join(self._bracketed(self._line(t), SUM) for t in line.terms).replace("+ -", "- "), ADD
             case Summed():
@@ -187,7 +191,7 @@ class Writer(ABC):
 
     def _reduced(self, eq: Equation, mapping: dict[sympy.Expr, sympy.Expr]) -> tuple[str, int]:
         """The right side of an equation at other indices; bound indices keep out of the way of those in use."""
-        eq = selected(eq)
+        eq = selected(self.signs.equation(eq))
         binding: dict[Index, sympy.Expr] = {i: j for i, j in mapping.items() if i.is_Symbol}
         taken = self.scope | {str(s) for j in mapping.values() for s in index_symbols(j)}
         names = {self.notation.names[t].text for t in self.notation.names}

@@ -7,6 +7,7 @@ from functools import cached_property
 import sympy
 
 from codegen.formats.cells import Cells, Draw
+from codegen.formulas.cases import is_negative
 from codegen.formulas.hues import Hues
 from codegen.formulas.latex import Latex, equations_of
 from codegen.formulas.layout import Shown, relation, show
@@ -128,6 +129,30 @@ class Lecture:
     def place(self, access: Access) -> str:
         """What stands below in a derivative: an element, or in brackets the sum that has no name."""
         return self.writer.quantity(access)
+
+    @property
+    def minus(self) -> str:
+        """The sign of the derivative that δ is."""
+        return "-" if self.notation.signs.tensors else ""
+
+    def step_sign(self, weight: str) -> str:
+        """The sign before the rate in the update of a weight array.
+
+        δ of the other sign turns w − a (−δ x) into w + a δ x.  The factors of what the rate multiplies are then
+        :meth:`unsigned`.
+        """
+        closed = self.sweep.adjoints[weight].closed
+        return "+" if self.minus and closed is not None and is_negative(self.notation.signs.expression(closed)) else "-"
+
+    def unsigned(self, factor: sympy.Expr, sign: str) -> sympy.Expr:
+        """A factor of an update without the sign that stands before the rate already."""
+        factor = self.notation.signs.expression(factor)
+        return -factor if sign == "+" and is_negative(factor) else factor
+
+    @property
+    def slope(self) -> str:
+        """What δ is, in words."""
+        return "minus the derivative" if self.minus else "derivative"
 
     def delta(self, name: str) -> str:
         return self.writer.access(adjoint(self.generic(name)))

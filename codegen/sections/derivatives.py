@@ -108,7 +108,8 @@ def backward(lecture: Lecture) -> Section:
     deltas = lecture.sweep.deltas
     if deltas:
         names = ", ".join(
-            f"${lecture.delta(d)} = \\partial {lecture.loss} / \\partial {lecture.place(lecture.generic(d))}$"
+            f"${lecture.delta(d)} = {lecture.minus}\\partial {lecture.loss} / "
+            f"\\partial {lecture.place(lecture.generic(d))}$"
             for d in deltas
         )
         section.say(
@@ -149,8 +150,9 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     found = lecture.sweep.adjoints[name]
     element = lecture.generic(name)
     left = lecture.derivative(lecture.place(element))
-    if name in lecture.sweep.deltas:
-        left = f"{lecture.delta(name)} = {left}"
+    named = name in lecture.sweep.deltas
+    if named:
+        left = f"{lecture.delta(name)} = {lecture.minus}{left}"
     equations = [eq for eq in flatten(lecture.sweep.equations) if eq.lhs.tensor == adjoint(element).tensor]
     if found.closed is None:
         section.say(f"Contributions to ${left}$ are added one after the other:")
@@ -158,14 +160,15 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     steps = lecture.derivation.index_lines.get(name) if lecture.options.detail != "brief" else None
     if steps is not None:
         (general,) = (eq for eq in equations if eq.lhs.indices == element.indices)
-        section.display(*closed_rows(lecture, steps, left, general))
+        section.display(*closed_rows(lecture, steps, left, general, named))
         equations.remove(general)
     rows = []
     for eq in equations:
         side = left if eq.lhs.indices == element.indices else ""
+        eq_shown = lecture.notation.signs.definition(eq) if side and named else eq
         side = side or lecture.derivative(lecture.writer.access(Access(name, *eq.lhs.indices)))
         sign = "\\mathrel{+}=" if eq.accumulate else "="
-        rows.append(Row(side, lecture.writer.equation(eq), sign, number=lecture.number(eq)))
+        rows.append(Row(side, lecture.writer.equation(eq_shown), sign, number=lecture.number(eq)))
     if rows:
         section.display(*rows)
     reasons = [RULES[r] for r in found.rules]
@@ -213,15 +216,17 @@ def _needed(lecture: Lecture) -> set[Access]:
 
 def _steps(lecture: Lecture, section: Section, derived: ElementDerivation, name: str, drawn: bool) -> None:
     element = lecture.place(derived.element)
-    section.head(f"{name + ' = ' if name else ''}\\partial {lecture.loss} / \\partial {element}")
+    minus = lecture.minus if name else ""
+    section.head(f"{name + ' = ' if name else ''}{minus}\\partial {lecture.loss} / \\partial {element}")
     graph = lecture.graph
     if drawn and graph is not None and graph.whole and len(lecture.derivation.lines) <= MAX_WAYS:
         names, way = lecture.writer.access, graph.way(derived.element)
         section.picture(figure_of(graph, f"The ways of {derived.element} to the prediction", names, names, way=way))
-    left = lecture.derivative(element)
+    left = minus + lecture.derivative(element)
+    signed = lecture.notation.signs.defining if name else lecture.notation.signs.line
     rows = []
     for step in derived.steps:
-        rows.append(Row(left, lecture.writer.line(step.after), remark=step.rule))
+        rows.append(Row(left, lecture.writer.line(signed(step.after)), remark=step.rule))
         left = ""
     if name:
         rows.append(Row("", name))

@@ -17,12 +17,16 @@ ONE_LINE = 50.0  # characters of a chain of equalities that stands on one line
 CLOSED = "named quantities"  # the last rule: its line is an equation with a number
 
 
-def step_rows(lecture: Lecture, derivation: IndexDerivation, left: str) -> list[Row]:
-    """One row for every step, with the rule and the equations that it uses; the last of them is the closed form."""
+def step_rows(lecture: Lecture, derivation: IndexDerivation, left: str, named: bool = False) -> list[Row]:
+    """One row for every step, with the rule and the equations that it uses; the last of them is the closed form.
+
+    If what is derived is ``named`` δ, the steps have its sign.
+    """
+    signed = lecture.notation.signs.defining if named else lecture.notation.signs.line
     rows: list[Row] = []
     for step in derivation.steps:
         used = ", ".join(f"({n})" for n in sorted({lecture.number(eq) or 0 for eq in step.uses}) if n)
-        text = lecture.writer.line_in_indices(step.after, derivation.ranges)
+        text = lecture.writer.line_in_indices(signed(step.after), derivation.ranges)
         if rows and rows[-1].right == text:
             continue
         rows.append(Row(left, text, remark=f"{step.rule} of {used}" if used else step.rule))
@@ -30,10 +34,12 @@ def step_rows(lecture: Lecture, derivation: IndexDerivation, left: str) -> list[
     return rows
 
 
-def closed_rows(lecture: Lecture, derivation: IndexDerivation, left: str, equation: Equation) -> list[Row]:
+def closed_rows(
+    lecture: Lecture, derivation: IndexDerivation, left: str, equation: Equation, named: bool = False
+) -> list[Row]:
     """The steps to a derivative, the last line being its equation, with its number."""
-    *rows, last = step_rows(lecture, derivation, left)
-    text = lecture.writer.equation(equation)
+    *rows, last = step_rows(lecture, derivation, left, named)
+    text = lecture.writer.equation(lecture.notation.signs.definition(equation) if named else equation)
     if last.remark != CLOSED and derivation.steps[-1].rule == CLOSED and last.right != text:
         rows, last = [*rows, last], Row("", text)
     elif rows and rows[-1].right == text:

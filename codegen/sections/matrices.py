@@ -47,22 +47,23 @@ def element_matrices(lecture: Lecture) -> list[list[Row]]:
         layout = grid(weight, lecture.sweep.adjoints[weight.name].indices, flipped)
         if layout is None:
             continue
+        closed, sign = lecture.sweep.adjoints[weight.name].closed, lecture.step_sign(weight.name)
         old = bmatrix([[lecture.writer.access(e) for e in r] for r in layout.rows])
         new = bmatrix([[lecture.new(lecture.writer.access(e))[0] for e in r] for r in layout.rows])
-        changes = [[lecture.writer.line(optimizer.rate * lecture.scalars.gradient(e)) for e in r] for r in layout.rows]
-        product = factored(
-            layout, lecture.sweep.adjoints[weight.name].closed, lecture.scalars, partial(_symbols, lecture)
-        )
-        rows = [Row(new, f"{old} - {rate}\\, {product}", relation=lecture.new("")[1])] if product else []
+        factor = optimizer.rate if sign == "-" else -optimizer.rate
+        changes = [[lecture.writer.line(factor * lecture.scalars.gradient(e)) for e in r] for r in layout.rows]
+        product = factored(layout, closed, lecture.scalars, partial(_symbols, lecture, sign))
+        rows = [Row(new, f"{old} {sign} {rate}\\, {product}", relation=lecture.new("")[1])] if product else []
         left = "" if rows else new
         if visible_length(bmatrix(changes)) <= WIDTH - visible_length(new):
-            rows.append(Row(left, f"{old} - {bmatrix(changes)}", relation="=" if rows else lecture.new("")[1]))
+            rows.append(Row(left, f"{old} {sign} {bmatrix(changes)}", relation="=" if rows else lecture.new("")[1]))
         if rows:
             blocks.append(rows)
     return blocks
 
 
-def _symbols(lecture: Lecture, expression: sympy.Expr, scalar: bool = False) -> str:
+def _symbols(lecture: Lecture, sign: str, expression: sympy.Expr, scalar: bool = False) -> str:
+    expression = lecture.unsigned(expression, sign)
     return lecture.writer.factor(expression) if scalar else lecture.writer.line(expression)
 
 

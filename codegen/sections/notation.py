@@ -100,7 +100,11 @@ def _delta(lecture: Lecture, name: str) -> tuple[str, str, str]:
     letter = lecture.writer.letter(f"∂{name}")
     tensor = lecture.notation.tensors[name]
     place = lecture.place(lecture.generic(name)) if tensor.anonymous else lecture.writer.letter(name)
-    return f"${letter}$", f"derivative $\\partial {lecture.loss} / \\partial {place}$", _shape(tensor.shape)
+    return (
+        f"${letter}$",
+        f"{'minus the ' * bool(lecture.minus)}derivative ${lecture.minus}\\partial {lecture.loss} / \\partial {place}$",
+        _shape(tensor.shape),
+    )
 
 
 def _new(lecture: Lecture) -> tuple[str, str, str]:

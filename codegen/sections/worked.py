@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import sympy
 
@@ -46,7 +47,8 @@ class Worked:
 
     def __init__(self, lecture: Lecture, numbers: WorkedNumbers) -> None:
         self.lecture, self.numbers = lecture, numbers
-        self.first: Values = numbers.samples[0]
+        self.signs = lecture.notation.signs
+        self.first: Values = self.signs.values(numbers.samples[0])
         self.marks: dict[sympy.Expr, str] = {}
 
     # formulas with numbers
@@ -63,6 +65,7 @@ class Worked:
 
     def line(self, left: str, formula: sympy.Expr, value: Number, values: Values, order: tuple[str, ...] = ()) -> Row:
         """``left = formula = numbers = value``."""
+        formula = self.signs.expression(formula)
         self.lecture.writer.numbers = self.marks
         text = self.lecture.writer.line(formula, order)
         numbers, exact = self.put_in(formula, values, order)
@@ -74,6 +77,14 @@ class Worked:
         if result.text != text:
             parts.append(f"{sign} {result.text}")
         return Row(left, " ".join(parts))
+
+    def named(self, delta: Access, form: sympy.Expr) -> Row:
+        """The number of a δ; ``form`` is equal to the derivative, ``delta``."""
+        if self.lecture.minus:
+            value, form = -at(self.first, delta), self.signs.defining(form)
+        else:
+            value = at(self.first, delta)
+        return self.line(self.lecture.writer.access(delta), form, value, self.first)
 
     # sections
 
@@ -168,7 +179,7 @@ class Worked:
             for delta in map(adjoint, delta_elements(lecture.scalars, name)):
                 form = lecture.scalars.definition(delta)
                 if form is not None:
-                    rows.append(self.line(lecture.writer.access(delta), form, at(self.first, delta), self.first))
+                    rows.append(self.named(delta, form))
         for weight in self.weights():
             left = lecture.derivative(lecture.writer.access(weight))
             rows.append(self.line(left, lecture.scalars.gradient(weight), at(self.first, adjoint(weight)), self.first))
@@ -265,9 +276,9 @@ class Worked:
         for name in lecture.sweep.deltas:
             if not lecture.network.tensors[name].shape:
                 delta = adjoint(Access(name))
-                form, value = lecture.scalars.definition(delta) or delta, at(self.first, delta)
-                remark = f"derivative of ${lecture.loss}$ by ${lecture.writer.access(Access(name))}$"
-                stated.append(replace(self.line(lecture.writer.access(delta), form, value, self.first), remark=remark))
+                form = lecture.scalars.definition(delta)
+                remark = f"{lecture.slope} of ${lecture.loss}$ by ${lecture.writer.access(Access(name))}$"
+                stated.append(replace(self.named(delta, delta if form is None else form), remark=remark))
         section.say("With")
         section.display(*stated)
         section.say("all weights of an array change at once:")
@@ -280,8 +291,8 @@ class Worked:
         """Old minus rate times gradient, the product carried out, the result; none for large arrays."""
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
         rate, written = optimizer.settings[optimizer.rate], lecture.setting(optimizer.rate).right
-        found = lecture.sweep.adjoints[weight.name]
-        layout = grid(weight, found.indices, lecture.notation.by_columns(weight.name))
+        closed, sign = lecture.sweep.adjoints[weight.name].closed, lecture.step_sign(weight.name)
+        layout = grid(weight, lecture.sweep.adjoints[weight.name].indices, lecture.notation.by_columns(weight.name))
         if layout is None:
             return []
 
@@ -289,20 +300,21 @@ class Worked:
             return bmatrix([[lecture.show(value(e)).text for e in r] for r in layout.rows])
 
         def change(e: Access) -> Number:
-            return number(rate) * at(self.numbers.gradient, e)
+            return (1 if sign == "-" else -1) * number(rate) * at(self.numbers.gradient, e)
 
         old = matrix(lambda e: at(self.numbers.weights, e))
         left = bmatrix([[lecture.new(lecture.writer.access(e))[0] for e in r] for r in layout.rows])
-        product = factored(layout, found.closed, lecture.scalars, self.write)
-        parts = [f"{old} - {written} \\cdot {product}"] if product else []
-        parts += [f"{old} - {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
+        product = factored(layout, closed, lecture.scalars, partial(self.write, sign))
+        parts = [f"{old} {sign} {written} \\cdot {product}"] if product else []
+        parts += [f"{old} {sign} {matrix(change)}", matrix(lambda e: at(self.numbers.updated, e))]
         elements = [e for r in layout.rows for e in r]
-        sign = relation(*(lecture.show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
+        equal = relation(*(lecture.show(v) for e in elements for v in (change(e), at(self.numbers.updated, e))))
         first = Row(left, parts[0], relation=lecture.new("")[1])
-        return [first, *(Row("", p, relation=sign) for p in parts[1:])]
+        return [first, *(Row("", p, relation=equal) for p in parts[1:])]
 
-    def write(self, expression: sympy.Expr, scalar: bool = False) -> str:
-        """The value of an expression; in brackets where it is a negative factor."""
+    def write(self, sign: str, expression: sympy.Expr, scalar: bool = False) -> str:
+        """The value of a factor of an update; in brackets where it is a negative one."""
+        expression = self.lecture.unsigned(expression, sign)
         text = self.lecture.show(compile_scalar(expression)({}, self.first)).text
         return self.lecture.writer.brackets(text) if scalar and text.startswith("-") else text
 

@@ -215,4 +215,4 @@ def _ascii(character: str) -> str:
 
 #: The ways of writing that a specification may ask for.  Only ``numbered`` changes what single weights are called; all
 #: others are a matter of typesetting alone.
-NOTATIONS = ("indexed", "numbered", "nielsen", "bishop", "goodfellow", "ufldl", "cs231n", "deeplearning_ai")
+NOTATIONS = ("indexed", "numbered", "nielsen", "bishop", "goodfellow", "ufldl", "cs231n", "deeplearning_ai", "mitchell")
