@@ -101,10 +101,8 @@ def _values(found: Derivation) -> Values:
     """A number for every element of every tensor, the derivatives among them."""
     tensors = {**found.network.tensors, **found.sweep.tensors}
     return {
-        name: {
-            tuple(map(int, e.indices)): context.mpf(k % 7 + 1) / (n % 5 + 3) for k, e in enumerate(tensor.elements())
-        }
-        for n, (name, tensor) in enumerate(tensors.items())
+        name: {tuple(map(int, e.indices)): context.mpf(k % 7 + 1) / (n % 5 + 3) for k, e in enumerate(t.elements())}
+        for n, (name, t) in enumerate(tensors.items())
     }
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from codegen.formats import heights, paper
-from codegen.formulas.layout import broken, visible_length
+from codegen.formulas.breaking import broken
+from codegen.formulas.layout import visible_length
 from codegen.notes.choice import example
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Section, Table, Terms
 from codegen.options import Options
