@@ -63,6 +63,20 @@ def _markdown(derivation: Derivation, spec_name: str, _path: Path, options: Opti
     return notes.render_markdown(derivation, spec_name, options)
 
 
+def _quarto(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
+    from codegen.formats.flavours import Quarto
+    from codegen.notes import compose as notes
+
+    return notes.render_flavour(Quarto, derivation, spec_name, options)
+
+
+def _myst(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
+    from codegen.formats.flavours import Myst
+    from codegen.notes import compose as notes
+
+    return notes.render_flavour(Myst, derivation, spec_name, options)
+
+
 def _page(derivation: Derivation, spec_name: str, _path: Path, options: Options) -> str:
     from codegen.notes import compose as notes
 
@@ -99,6 +113,8 @@ KINDS = {
     ".slides.tex": Kind("slides in LaTeX, for Beamer", _slides),
     ".slides.pdf": Kind("slides, compiled by LaTeX", _projected),
     ".md": Kind("lecture notes in Markdown, for GitHub, KaTeX and MathJax", _markdown),
+    ".qmd": Kind("lecture notes for Quarto, with code that it executes", _quarto),
+    ".myst.md": Kind("lecture notes in MyST Markdown, with code that it executes", _myst),
     ".html": Kind("lecture notes as a page that needs nothing else", _page),
     ".ipynb": Kind("lecture notes as a notebook: every step done in NumPy, executed", _notebook),
     ".svg": Kind("the network as a picture", _picture),

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from codegen.formats import markdown, page, paper, slides
+from codegen.formats.cells import Draw
+from codegen.formats.flavours import Flavour
 from codegen.formulas.layout import escape
 from codegen.marker import MARKER
 from codegen.notes.document import Section
@@ -81,6 +83,17 @@ def render_markdown(derivation: Derivation, spec_name: str, options: Options = S
         sections=notes(derivation, options)[1],
         markdown=markdown.block,
     )
+
+
+def render_flavour(kind: type[Flavour], derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
+    """The notes in Quarto's or MyST's Markdown, with a cell of code after every formula, to be executed there."""
+    flavour = kind(module_name(Path(spec_name).stem))
+    lecture, found = notes(derivation, options)
+    lecture.begin_cells(Draw())
+    made = f"{MARKER} from {spec_name}. Edits are lost when it is generated again."
+    front = flavour.front(derivation.network.title, made)
+    pieces = [front, *(piece for section in found for piece in flavour.section(section))]
+    return "\n\n".join(pieces) + "\n"
 
 
 def render_page(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
