@@ -14,7 +14,7 @@ shared by several weights or put together from several derivatives, are named: t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sympy
@@ -288,7 +288,7 @@ def _finish_adjoint(
     inline = inline and not scattered and not recurs
     if not inline:
         name = adjoint_name(tensor)
-        state.tensors[name] = _adjoint_tensor(state, shape)
+        state.tensors[name] = _adjoint_tensor(state, shape, scattered)
         for c in scattered:
             place = program if outside is None or c.equation in state.recurrence else outside
             place.append(_accumulate(name, c))
@@ -315,10 +315,14 @@ def _ranges(shape: Tensor, indices: tuple[sympy.Expr, ...], own: Equation | None
     return whole if own is None else {s: own.ranges[s] for s in whole}
 
 
-def _adjoint_tensor(state: _State, shape: Tensor) -> Tensor:
-    """∂L/∂T for every element of T that an equation defines; the zeros before a recurrence have no derivative."""
-    own = [eq for eq in state.network.flat_equations if eq.lhs.tensor == shape.name]
-    extents = [[extent_of(eq.lhs.indices[d], eq.ranges) for eq in own] for d in range(len(shape.shape))]
+def _adjoint_tensor(state: _State, shape: Tensor, scattered: Sequence[Contribution]) -> Tensor:
+    """∂L/∂T for every element of T that an equation defines; the zeros before a recurrence have no derivative.
+
+    Neither have those around a padded tensor, unless contributions are added up place by place: these lie there too.
+    """
+    places = [(eq.lhs, eq.ranges) for eq in state.network.flat_equations if eq.lhs.tensor == shape.name]
+    places += [(c.access, c.equation.ranges) for c in scattered if places]
+    extents = [[extent_of(access.indices[d], ranges) for access, ranges in places] for d in range(len(shape.shape))]
     first = tuple(min((low for low, _ in e), default=shape.start(d)) for d, e in enumerate(extents))
     last = tuple(max((high for _, high in e), default=shape.last[d]) for d, e in enumerate(extents))
     return replace(

@@ -99,6 +99,11 @@ def _padded_2d(d: Data) -> Any:
     return np.sum((np.einsum("kcij,cij->k", d["W1"], g) + d["b1"] - d["t"]) ** 2)
 
 
+def _strided_over_zeros(d: Data) -> Any:
+    p = np.concatenate([np.zeros(1), np.tanh(d["w"] * d["x"]), np.zeros(1)])
+    return np.sum((np.array([np.dot(d["K"], p[i : i + 2]) for i in (0, 3)]) - d["t"]) ** 2)
+
+
 def _average_pool(d: Data) -> Any:
     h = np.mean(windows(np.tanh(correlate(d["x"][None], d["K"][:, None])), 3), axis=3)
     return np.sum((np.einsum("cij,c->ij", h, d["g"]) - d["t"]) ** 2)
@@ -295,6 +300,18 @@ CONSTRUCTIONS: dict[str, Case] = {
         loss L = squared_error(y, t)
         """,
         _padded_2d,
+    ),
+    "strided convolution of hidden values with zeros around them": Case(
+        """
+        input x[5]
+        weight w[5], K[2]
+        h = tanh(w * x)
+        p = pad(h, 1)
+        g[i] = sum(u: K[u] * p[3*i+u-4])
+        target t[2]
+        loss L = squared_error(g, t)
+        """,
+        _strided_over_zeros,
     ),
     "average pooling": Case(
         """

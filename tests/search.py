@@ -3,7 +3,8 @@
     python tests/search.py specs 100000         # mutated specifications are read or refused
     python tests/search.py specs 20 --seed 7    # others
     python tests/search.py networks 10000       # gradients are those of automatic differentiation, to 1e-9
-    python tests/search.py trainers 100         # trainers agree with it too
+    python tests/search.py updates 1000         # so are losses and weights over three updates, for any optimizer
+    python tests/search.py trainers 100         # trainers agree with it too, and train so
     python tests/search.py notes 100            # LaTeX takes the notes
     python tests/search.py slides 100           # LaTeX takes the slides, and nothing leaves them
 
@@ -28,11 +29,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
 from mutations import mutant
-from networks import Made, check, check_notes, check_slides, check_trainer, networks
+from networks import (
+    Made,
+    Training,
+    check,
+    check_fit,
+    check_notes,
+    check_slides,
+    check_trainer,
+    check_updates,
+    networks,
+    trainings,
+)
 from robust import reading, working
 
 MEMORY = 2 * 1024**3  # bytes of address space for one chunk of mutated specifications, imports included
@@ -59,17 +73,20 @@ def specs(seed: int, first: int, count: int) -> Iterator[tuple[str, str, str]]:
             yield kind, wrong, content.decode("utf-8", errors="backslashreplace")
 
 
-def random_networks(check: Callable[[Made], str], most: int) -> Search:
-    """A search through random networks with this check, which tells the kind of outcome and raises what is wrong."""
+def random_networks(check: Callable[..., str], most: int, *more: SearchStrategy[Any]) -> Search:
+    """A search through random networks with this check, which tells the kind of outcome and raises what is wrong.
+
+    The check is given whatever ``more`` draws beside the network.
+    """
 
     def search(seed: int, first: int, count: int) -> Iterator[tuple[str, str, str]]:
         kinds: list[str] = []
 
         @hypothesis.seed(f"{seed}:{first}")
         @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(networks(most))
-        def each(made: Made) -> None:
-            kinds.append(check(made))
+        @given(networks(most), *more)
+        def each(*drawn: Any) -> None:
+            kinds.append(check(*drawn))
 
         wrong = text = ""
         try:
@@ -88,9 +105,16 @@ def agrees(made: Made) -> str:
     return "agree"
 
 
-def trains(made: Made) -> str:
+def updates(made: Made, training: Training) -> str:
+    check_updates(made, training)
+    return "agree"
+
+
+def trains(made: Made, training: Training) -> str:
     with tempfile.TemporaryDirectory() as folder:
         check_trainer(made, Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        check_fit(made, training, Path(folder))
     return "agree"
 
 
@@ -105,13 +129,14 @@ def projects(made: Made) -> str:
     return "typeset"
 
 
-#: The search, and how many cases one process takes.
+#: The search, and how many cases one process takes.  Hypothesis draws a chunk as a whole, and only so again.
 SEARCHES: dict[str, tuple[Search, int]] = {
     "specs": (specs, 1000),
-    "networks": (random_networks(agrees, most=8), 200),
-    "trainers": (random_networks(trains, most=4), 10),
-    "notes": (random_networks(typesets, most=5), 20),
-    "slides": (random_networks(projects, most=5), 20),
+    "networks": (random_networks(agrees, 8), 200),
+    "updates": (random_networks(updates, 6, trainings()), 100),
+    "trainers": (random_networks(trains, 4, trainings()), 10),
+    "notes": (random_networks(typesets, 5), 20),
+    "slides": (random_networks(projects, 5), 20),
 }
 
 
@@ -161,7 +186,11 @@ def main() -> int:
                 kinds[result["kind"]] += 1
                 if "wrong" in result:
                     found += 1
-                    again = f"python tests/search.py {given.search} 1 --seed {given.seed} --first {result['case']}"
+                    case, count = result["case"], 1
+                    if given.search != "specs":
+                        case -= (case - given.first) % size
+                        count = min(size, end - case)
+                    again = f"python tests/search.py {given.search} {count} --seed {given.seed} --first {case}"
                     print(
                         f"{'=' * 100}\n{again}\n{'-' * 100}\n{result['text']}\n{'-' * 100}\n{result['wrong']}",
                         flush=True,

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from networks import agree, automatic, networks
 
-from codegen.arithmetic.program import program_of
-from codegen.arithmetic.stable import stable
+from codegen.arithmetic.select import scatter
+from codegen.arithmetic.stable import stable_program
 from codegen.trainer.lanes import LANES, Lanes, lanes
 from codegen.trainer.module import render
 from codegen.trainer.nodes import SAMPLE, Loop, walk
-from tests.networks import agree, automatic, networks
+from codegen.trainer.samples import explicit
 from tests.oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
 DENSE = "input x[3]\nh[4] = tanh(dense(x))\np[2] = softmax(dense(h))\ntarget t[2]\nloss L = cross_entropy(t, p)"
@@ -23,7 +24,7 @@ DENSE = "input x[3]\nh[4] = tanh(dense(x))\np[2] = softmax(dense(h))\ntarget t[2
 
 def plan(spec: str) -> Lanes | None:
     network = network_of(spec)
-    return lanes(stable(program_of(network, sweep_of(spec))), network.loss)
+    return lanes(explicit(scatter(stable_program(network, sweep_of(spec))), network), network.loss)
 
 
 def module_of(spec: str, folder: Any) -> ModuleType:
@@ -77,16 +78,16 @@ def test_a_block_has_the_gradient_that_the_equations_have(spec, count, seed, tmp
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(made=networks(4), count=st.integers(1, LANES))
+@given(made=networks(4, coupled=False), count=st.integers(1, LANES))
 def test_a_block_of_any_network_agrees_with_automatic_differentiation(made, count, tmp_path):
     """Convolutions, joins, products, reductions; what lanes are not legal for is passed over."""
     assume(plan(made.spec) is not None)
     factors = [1 - n / 32 for n in range(count)]
     samples = [
-        {n: f * v if n in made.data and made.data[n][0] == "x" else v for n, v in made.numbers.items()} for f in factors
+        {name: f * v if made.data[name].holds == "x" else v for name, v in made.samples[0].items()} for f in factors
     ]
-    expected = summed([automatic(made, sample) for sample in samples])
-    agree(block(module_of(made.spec, tmp_path), samples), expected)
+    expected = summed([automatic(made, (sample,)) for sample in samples])
+    agree(block(module_of(made.spec, tmp_path), [sample | made.weights for sample in samples]), expected)
 
 
 @pytest.mark.parametrize(("batch", "samples"), [(16, 48), (7, 23), (40, 100), (64, 20)])

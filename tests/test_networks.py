@@ -1,6 +1,7 @@
 """Random networks against automatic differentiation: what the derived equations give, what trainers give; the notes.
 
-``python tests/search.py networks 10000`` looks further, and so do ``trainers``, ``notes`` and ``slides``.
+``python tests/search.py networks 10000`` looks further, and so do ``updates``, ``trainers``, ``notes`` and
+``slides``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,18 @@ import shutil
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from networks import Made, check, check_notes, check_slides, check_trainer, networks
+from networks import (
+    Made,
+    Training,
+    check,
+    check_fit,
+    check_notes,
+    check_slides,
+    check_trainer,
+    check_updates,
+    networks,
+    trainings,
+)
 
 FEW = settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
@@ -20,10 +32,24 @@ def test_gradients_of_any_network_are_those_of_automatic_differentiation(made: M
     check(made)
 
 
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@given(networks(most=3), trainings())
+def test_updates_of_any_network_are_those_by_hand(made: Made, training: Training) -> None:
+    check_updates(made, training)
+
+
 @FEW
 @given(networks(most=3))
 def test_trainers_of_any_network_agree(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
     check_trainer(made, tmp_path_factory.mktemp("trainer"))
+
+
+@FEW
+@given(networks(most=3), trainings())
+def test_any_network_is_trained_as_by_hand(
+    tmp_path_factory: pytest.TempPathFactory, made: Made, training: Training
+) -> None:
+    check_fit(made, training, tmp_path_factory.mktemp("fit"))
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

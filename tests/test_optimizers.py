@@ -12,11 +12,13 @@ from types import ModuleType
 import autograd.numpy as anp
 import numpy as np
 import pytest
+import updates
 from autograd import grad
 from autograd.misc.optimizers import adam as autograd_adam
 from autograd.misc.optimizers import rmsprop as autograd_rmsprop
 from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from updates import adadelta, adagrad, adamw, nadam, rmsprop, rprop
 
 from codegen import report
 from codegen.reference.optimizers import PAGE, page
@@ -141,94 +143,10 @@ def test_adam_is_scikit_learn_s_and_autograd_s(make) -> None:
     np.testing.assert_allclose(found, by_autograd(autograd_adam, step_size=0.05, eps=0.1), rtol=1e-10)
 
 
-def adagrad() -> Step:
-    """Duchi, Hazan and Singer (2011)."""
-    total = np.zeros(4)
-
-    def step(x, g, k):
-        nonlocal total
-        total = total + g**2
-        return x - 0.01 * g / (np.sqrt(total) + 1e-10)
-
-    return step
-
-
-def rmsprop() -> Step:
-    """torch.optim.RMSprop."""
-    mean = np.zeros(4)
-
-    def step(x, g, k):
-        nonlocal mean
-        mean = 0.99 * mean + 0.01 * g**2
-        return x - 0.01 * g / (np.sqrt(mean) + 1e-8)
-
-    return step
-
-
-def adadelta() -> Step:
-    """Zeiler (2012), algorithm 1."""
-    squares, changes = np.zeros(4), np.zeros(4)
-
-    def step(x, g, k):
-        nonlocal squares, changes
-        squares = 0.9 * squares + 0.1 * g**2
-        change = -np.sqrt(changes + 1e-6) / np.sqrt(squares + 1e-6) * g
-        changes = 0.9 * changes + 0.1 * change**2
-        return x + change
-
-    return step
-
-
-def adamw() -> Step:
-    """torch.optim.AdamW: the weights decay first."""
-    m, v = np.zeros(4), np.zeros(4)
-
-    def step(x, g, k):
-        nonlocal m, v
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        x = x * (1 - 0.001 * 0.01)
-        return x - 0.001 * (m / (1 - 0.9**k)) / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
-
-    return step
-
-
-def nadam() -> Step:
-    """Dozat (2016), algorithm 2 with a constant μ: there the products of the μ are powers."""
-    m, v = np.zeros(4), np.zeros(4)
-
-    def step(x, g, k):
-        nonlocal m, v
-        ahead = g / (1 - 0.9**k)
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        mixed = 0.1 * ahead + 0.9 * m / (1 - 0.9 ** (k + 1))
-        return x - 0.002 * mixed / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
-
-    return step
-
-
-def rprop() -> Step:
-    """torch.optim.Rprop, element by element."""
-    steps, before = np.full(4, 0.01), np.zeros(4)
-
-    def step(x, g, k):
-        g, x = g.copy(), x.copy()
-        for i in range(4):
-            product = g[i] * before[i]
-            if product > 0:
-                steps[i] = min(steps[i] * 1.2, 50)
-            elif product < 0:
-                steps[i] = max(steps[i] * 0.5, 1e-6)
-                g[i] = 0
-            x[i] -= np.sign(g[i]) * steps[i]
-            before[i] = g[i]
-        return x
-
-    return step
-
-
 @pytest.mark.parametrize("theirs", [adagrad, rmsprop, adadelta, adamw, nadam, rprop])
 def test_the_others_are_those_of_the_papers(make, theirs) -> None:
-    expected = by_hand(theirs())
+    step, rate = theirs(), make(VALLEY).SOLVERS[theirs.__name__]["learning_rate_init"]
+    expected = by_hand(lambda x, g, k: step(x, g, rate, k))
     np.testing.assert_allclose(trajectory(make(VALLEY), theirs.__name__), expected, rtol=1e-11)
     single = trajectory(make(VALLEY), theirs.__name__, "float32")
     np.testing.assert_allclose(single, expected, rtol=2e-4, atol=2e-5)
@@ -319,24 +237,8 @@ def test_any_name_of_a_setting_is_a_parameter_of_the_trainer(name: str) -> None:
 # Schedules ------------------------------------------------------------------------------------------------------
 
 
-def half_cosine(t: float) -> float:
-    return (1 + math.cos(math.pi * t)) / 2
-
-
-SCHEDULES: dict[str, Callable[[int], float]] = {
-    "0.1": lambda k: 0.1,
-    "1/20": lambda k: 0.05,
-    "0.1 / sqrt(k)": lambda k: 0.1 / math.sqrt(k),
-    "0.1 * exp(-0.01 * k)": lambda k: 0.1 * math.exp(-0.01 * k),
-    "step(0.1, 0.5, 10)": lambda k: 0.1 * 0.5 ** ((k - 1) // 10),
-    "step(0.3, d = 0.3, n = 7)": lambda k: 0.3 * 0.3 ** ((k - 1) // 7),
-    "exponential(0.1, 0.99)": lambda k: 0.1 * 0.99 ** (k - 1),
-    "inverse_scaling(0.1)": lambda k: 0.1 / k**0.5,
-    "inverse_scaling(0.1, 0.7)": lambda k: 0.1 / k**0.7,
-    "cosine(0.1, 100)": lambda k: 0.1 * half_cosine(min(k - 1, 100) / 100),
-    "cosine(0.1, 100, 0.01)": lambda k: 0.01 + 0.09 * half_cosine(min(k - 1, 100) / 100),
-    "warmup(0.1, 30)": lambda k: 0.1 * min(k / 30, 1),
-    "warmup_cosine(0.1, 30, 130)": lambda k: 0.1 * k / 30 if k <= 30 else 0.1 * half_cosine((min(k, 130) - 30) / 100),
+SCHEDULES = {
+    **updates.SCHEDULES,
     "mine(0.1)": lambda k: 0.1 / (1 + k),
     "2 * mine(k, 0.1)": lambda k: 0.2 / (1 + k),
 }

@@ -371,6 +371,14 @@ def test_labels_and_matrices_of_targets_are_the_same(make):
     assert by_matrix.score(X, y) == by_matrix.score(X, y.argmax(axis=1))
 
 
+def test_labels_may_be_given_by_the_name_of_their_target(make):
+    module = make("xor")
+    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+    trainers = [module.Trainer(max_iter=3).fit(X, labels) for labels in (y, {next(iter(module.TARGETS)): y})]
+    assert trainers[0].loss_curve_ == trainers[1].loss_curve_
+    assert trainers[0].score(X, y) == trainers[1].score(X, {next(iter(module.TARGETS)): y})
+
+
 def test_partial_fit_takes_all_classes_at_first(make):
     module = make("iris")
     _, X, _ = data_for(module, 4)

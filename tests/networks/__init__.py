@@ -1,0 +1,25 @@
+"""Random networks: a specification and, drawn in the same breath, what it means in autograd's NumPy.
+
+The two sides share nothing but the choice.  No part of ``derive`` reads the specification for the oracle:
+every construction below is written twice, once in the language and once as array code, so that a mistake in reading,
+lowering, differentiating or tidying shows as a difference.
+"""
+
+from .checks import agree, automatic, check, check_notes, check_slides, check_trainer
+from .training import Training, check_fit, check_updates, trainings
+from .whole import Made, networks
+
+__all__ = [
+    "Made",
+    "Training",
+    "agree",
+    "automatic",
+    "check",
+    "check_fit",
+    "check_notes",
+    "check_slides",
+    "check_trainer",
+    "check_updates",
+    "networks",
+    "trainings",
+]

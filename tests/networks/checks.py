@@ -1,0 +1,91 @@
+"""What holds for every network: the gradients are those of automatic differentiation, wherever they are computed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy
+from autograd import grad
+from hypothesis import assume
+from oracles import Data, derived, imported, network_of
+
+from codegen.notes import compose as notes
+from codegen.trainer.module import render
+from derive.derivation import derive
+from derive.gradient import sweep
+
+from .whole import Made
+
+
+def check(made: Made) -> None:
+    """Loss and gradients of the derived equations are those of automatic differentiation."""
+    expected = automatic(made, made.basis)
+    agree(derived(made.spec, made.numbers), expected)
+
+
+def check_trainer(made: Made, folder: Path) -> None:
+    """Those of the generated trainer in float64 are, too, for all samples together and for some."""
+    module = trainer_of(made.spec, folder)
+    for samples in (made.samples, made.samples[:1]):
+        expected = automatic(made, samples)
+        x, y, masks = (stacked(made, samples, role) for role in ("input", "target", "mask"))
+        given = {"masks": masks} if masks else {}
+        found = [f(made.weights, x, y or None, **given) for f in (module.loss, module.gradient)]
+        agree((found[0], found[1]), expected)
+
+
+def check_notes(made: Made, folder: Path, render: Callable[..., str] = notes.render) -> int:
+    """The network is derived, proved and printed, and LaTeX takes the notes; the number of boxes that are too large."""
+    text = render(derive(network_of(made.spec)), "net.spec")
+    (folder / "notes.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "notes.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "undefined" not in done.stdout, done.stdout[-2000:]
+    return sum(float(much) > 2 for much in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", done.stdout))
+
+
+def check_slides(made: Made, folder: Path) -> int:
+    """The same for slides, which nothing may be too large for."""
+    too_large = check_notes(made, folder, notes.render_slides)
+    assert too_large == 0
+    return too_large
+
+
+def trainer_of(spec: str, folder: Path) -> ModuleType:
+    network = network_of(spec)
+    path = folder / "net_trainer.py"
+    path.write_text(render(network, sweep(network), spec_name="net.spec", module_name="net_trainer"), encoding="utf-8")
+    return imported(path)
+
+
+def stacked(made: Made, samples: tuple[Data, ...], role: str) -> Data:
+    """The data of a role, the samples along the first axis."""
+    return {n: numpy.stack([s[n] for s in samples]) for n, datum in made.data.items() if datum.role == role}
+
+
+def automatic(made: Made, samples: tuple[Data, ...], weights: Data | None = None) -> tuple[float, Data]:
+    """Loss and gradients of the array code; what is not finite, or far too large for float64, says nothing."""
+    weights = made.weights if weights is None else weights
+    with numpy.errstate(all="ignore"):
+        loss = float(made.loss(weights, samples))
+        slopes = grad(lambda w: made.loss(w, samples))(weights)
+    sizes = [float(numpy.max(numpy.abs(slope))) for slope in slopes.values()]
+    assume(numpy.isfinite(loss) and all(numpy.isfinite(sizes)) and max(map(abs, [loss, *sizes])) < 1e12)
+    return loss, slopes
+
+
+def agree(found: tuple[Any, Data], expected: tuple[float, Data]) -> None:
+    """Equal to 1e-9: the loss, and of each array the largest difference relative to the largest derivative."""
+    (loss, gradients), (wanted, slopes) = found, expected
+    sizes = [float(numpy.max(numpy.abs(slope))) for slope in slopes.values()]
+    assert abs(loss - wanted) <= 1e-9 * max(1, abs(wanted)), f"the loss is {loss}, and should be {wanted}"
+    for name, slope in slopes.items():
+        scale = max(float(numpy.max(numpy.abs(slope))), 1e-3 * max(sizes), 1e-6)
+        error = float(numpy.max(numpy.abs(gradients[name] - slope))) / scale
+        assert error <= 1e-9, f"∂L/∂{name} is\n{gradients[name]}\nand should be\n{slope}"
