@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import CASES, EXAMPLES, elements, example, network_of, read_latex, sweep_of
 
+from codegen.formulas.breaking import broken
 from codegen.formulas.latex import Code, Latex, Text, equations_of
-from codegen.formulas.layout import broken, escape, show, visible_length
+from codegen.formulas.layout import escape, show, visible_length
 from codegen.formulas.notation import Notation, name_of
 from codegen.formulas.writer import Writer, decimal
 from codegen.notes.lecture import Lecture
