@@ -33,7 +33,7 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import SearchStrategy, tuples
 from mutations import mutant
 from networks import (
     Made,
@@ -84,8 +84,8 @@ def random_networks(check: Callable[..., str], most: int, *more: SearchStrategy[
 
         @hypothesis.seed(f"{seed}:{first}")
         @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(networks(most), *more)
-        def each(*drawn: Any) -> None:
+        @given(tuples(networks(most), *more))
+        def each(drawn: tuple[Any, ...]) -> None:
             kinds.append(check(*drawn))
 
         wrong = text = ""

@@ -22,6 +22,7 @@ from networks import (
     networks,
     trainings,
 )
+from search import SEARCHES, random_networks
 
 FEW = settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
@@ -64,3 +65,17 @@ def test_notes_of_any_network_are_typeset(tmp_path_factory: pytest.TempPathFacto
 @given(networks(most=3))
 def test_slides_of_any_network_hold_it(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
     check_slides(made, tmp_path_factory.mktemp("slides"))
+
+
+def test_the_search_for_more_finds_what_is_wrong() -> None:
+    assert [kind for kind, _, _ in SEARCHES["networks"][0](1, 0, 3)] == ["agree"] * 3
+    assert [kind for kind, _, _ in SEARCHES["updates"][0](1, 0, 2)] == ["agree"] * 2
+
+    def wrong(made: Made) -> str:
+        raise AssertionError(made.batch)
+
+    *fine, (kind, what, text) = random_networks(wrong, 1)(1, 0, 3)
+    assert len(fine) == 2
+    assert kind == "differs"
+    assert "AssertionError" in what
+    assert "loss L = " in text
