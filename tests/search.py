@@ -6,6 +6,7 @@
     python tests/search.py updates 1000         # so are losses and weights over three updates, for any optimizer
     python tests/search.py trainers 100         # trainers agree with it too, and train so
     python tests/search.py notes 100            # LaTeX takes the notes
+    python tests/search.py numbers 1000         # numbers read back out of the notes are those of the JSON
     python tests/search.py slides 100           # LaTeX takes the slides, and nothing leaves them
 
 Each search runs in processes of its own, a chunk of cases each, so that no case can spoil the next; a case that kills
@@ -47,6 +48,7 @@ from networks import (
     networks,
     trainings,
 )
+from printed import check_random
 from robust import reading, working
 
 MEMORY = 2 * 1024**3  # bytes of address space for one chunk of mutated specifications, imports included
@@ -137,6 +139,7 @@ SEARCHES: dict[str, tuple[Search, int]] = {
     "trainers": (random_networks(trains, 4, trainings()), 10),
     "notes": (random_networks(typesets, 5), 20),
     "slides": (random_networks(projects, 5), 20),
+    "numbers": (random_networks(check_random, 1), 20),
 }
 
 
