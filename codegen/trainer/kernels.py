@@ -14,6 +14,7 @@ from codegen.trainer.lanes import Lanes
 from codegen.trainer.nodes import SAMPLE, Assign, Clear, Loop, Matrix, Node, Product, Reduce, tensors_of
 from codegen.trainer.printer import Printer, Used, repeated
 from codegen.trainer.schedule import Schedule
+from codegen.trainer.sequence import Sequence, Updated
 from derive.expressions import Access, Index, Within, accesses, index_symbols, sort_key
 
 WIDTH = 120
@@ -31,7 +32,10 @@ class Kernel:
 
 
 def kernel(
-    nodes: tuple[Node, ...], schedule: Schedule | Lanes, names: Mapping[str, str], depth: int = FUNCTION_INDENT
+    nodes: tuple[Node, ...],
+    schedule: Schedule | Lanes | Sequence,
+    names: Mapping[str, str],
+    depth: int = FUNCTION_INDENT,
 ) -> Kernel:
     """Print the nodes of one kernel; ``names`` gives an identifier for every tensor."""
     writer = _Writer(schedule, names)
@@ -42,7 +46,7 @@ def kernel(
 
 @dataclass
 class _Writer:
-    schedule: Schedule | Lanes
+    schedule: Schedule | Lanes | Sequence
     names: Mapping[str, str]
     lines: list[str] = field(default_factory=list)
     used: Used = field(default_factory=Used)
@@ -93,7 +97,9 @@ class _Writer:
         with_variable = self.enter(node.index, node.range)
         if with_variable:
             self.depth = depth
-            self.emit(f"for {self.variables[node.index][0]} in {self.span(node.index, node.range, node.backward)}:")
+            self.emit(
+                f"for {self.variables[node.index][0]} in {self.span(node.index, node.range, node.backward, node.wide)}:"
+            )
         self.nodes(node.body, depth + with_variable)
         del self.variables[node.index]
 
@@ -106,14 +112,30 @@ class _Writer:
         self.variables[i] = (scope.new("n" if i is SAMPLE else i.name), 0 if i is SAMPLE else span[0])
         return True
 
-    def span(self, i: Index, span: tuple[int, int], backward: bool = False) -> str:
+    def span(self, i: Index, span: tuple[int, int], backward: bool = False, wide: bool = False) -> str:
         if i is SAMPLE:
             return "range(width)" if self.in_lanes else "range(count)"
         extent = span[1] - span[0] + 1
+        if wide:
+            return f"range({extent} & lanes)"
         return f"range({extent - 1}, -1, -1)" if backward else f"range({extent})"
 
     def assign(self, node: Assign) -> None:
-        self.store(self.access(node.target), "+=" if node.add else "=", node.value)
+        if isinstance(node.value, Updated):
+            self.update(*node.value.args)
+        else:
+            self.store(self.access(node.target), "+=" if node.add else "=", node.value)
+
+    def update(self, weight: Access, slope: Access) -> None:
+        """The solver's update of one element of a weight; its state lies in vectors of which weights are parts."""
+        assert isinstance(self.schedule, Sequence)
+        tensor, layout = self.schedule.tensors[weight.tensor], self.schedule.layouts[weight.tensor]
+        place, step = sympy.Integer(self.schedule.places[weight.tensor]), 1
+        for d in reversed(layout):
+            place, step = place + step * (weight.indices[d] - tensor.start(d)), step * tensor.shape[d]
+        element = self.access(weight)
+        arguments = f"{element}, {self.access(slope)}, states, {self.position(place)}, fixed, *settings"
+        self.emit(f"{element} = updated({arguments})")
 
     def reduce(self, node: Reduce, depth: int) -> None:
         target = self.access(node.target)
@@ -122,9 +144,10 @@ class _Writer:
         if node.kind == "sum":
             self.used.numbers.add("zero")
         self.emit(f"{name} = {'real(-np.inf)' if node.kind == 'max' else 'zero'}")
-        for i, span in node.loops:
+        for n, (i, span) in enumerate(node.loops, 1):
             if self.enter(i, span):
-                self.emit(f"for {self.variables[i][0]} in {self.span(i, span)}:")
+                wide = node.wide and n == len(node.loops)
+                self.emit(f"for {self.variables[i][0]} in {self.span(i, span, wide=wide)}:")
                 self.depth += 1
         if node.kind == "sum":
             self.store(name, "+=", node.value)
@@ -224,6 +247,8 @@ class _Writer:
         tensor = self.schedule.tensors[access.tensor]
         sample = [self.variables[SAMPLE][0]] if batch else []
         positions = [self.position(i - tensor.start(d)) for d, i in enumerate(indices)]
+        if isinstance(self.schedule, Sequence):
+            positions = [positions[d] for d in self.schedule.layouts[access.tensor]]
         positions = [*positions, *sample] if self.in_lanes else [*sample, *positions]
         return f"{name}[{', '.join(positions) or '0'}]"
 

@@ -77,29 +77,33 @@ def contiguity(i: Index, eq: Equation) -> int:
     return score
 
 
-def fuse(nodes: list[Node]) -> list[Node]:
-    """Join loops over the same range that follow each other, where no iteration needs another one's results."""
+def fuse(nodes: list[Node], sums: bool = False) -> list[Node]:
+    """Join loops over the same range that follow each other, where no iteration needs another one's results.
+
+    A sum inside keeps the other statements of a loop from SIMD instructions; ``sums`` are said to be so short that they
+    do not, unless they are wide.
+    """
     fused: list[Node] = []
     for node in nodes:
-        joined = _join(fused[-1], node) if fused else None
+        joined = _join(fused[-1], node, sums) if fused else None
         if joined is None:
             fused.append(node)
         else:
             fused[-1] = joined
-    return [replace(n, body=tuple(fuse(list(n.body)))) if isinstance(n, Loop) else n for n in fused]
+    return [replace(n, body=tuple(fuse(list(n.body), sums))) if isinstance(n, Loop) else n for n in fused]
 
 
-def _join(first: Node, second: Node) -> Loop | None:
+def _join(first: Node, second: Node, sums: bool) -> Loop | None:
     if not (isinstance(first, Loop) and isinstance(second, Loop)):
         return None
     if (first.index is SAMPLE) != (second.index is SAMPLE):
         return None
-    if first.range != second.range or first.backward != second.backward:
+    if (first.range, first.backward, first.wide) != (second.range, second.backward, second.wide):
         return None
-    if first.index is not SAMPLE and _is_leaf(first) != _is_leaf(second):
-        return None  # a sum inside would keep the other statements from SIMD instructions
+    if first.index is not SAMPLE and _is_leaf(first, sums) != _is_leaf(second, sums):
+        return None
     perfect = _is_perfect(first) and _is_perfect(second)
-    if first.index is not SAMPLE and not (_is_leaf(first) or perfect or (_is_lanes(first) and _is_lanes(second))):
+    if first.index is not SAMPLE and not (_is_leaf(first, sums) or perfect or (_is_lanes(first) and _is_lanes(second))):
         return None
     if _uses(second, first.index) and first.index is not second.index:
         return None
@@ -108,8 +112,8 @@ def _join(first: Node, second: Node) -> Loop | None:
     return replace(first, body=first.body + second.body) if _independent(first, second) else None
 
 
-def _is_leaf(loop: Loop) -> bool:
-    return all(isinstance(n, Assign) for n in loop.body)
+def _is_leaf(loop: Loop, sums: bool) -> bool:
+    return all(isinstance(n, Assign) or (sums and isinstance(n, Reduce) and not n.wide) for n in loop.body)
 
 
 def _is_perfect(loop: Loop) -> bool:

@@ -35,6 +35,8 @@ from codegen.trainer.optimizer import updates
 from codegen.trainer.printer import Used, is_native, number_lines
 from codegen.trainer.samples import explicit, per_sample
 from codegen.trainer.schedule import TOTAL, Schedule, schedule
+from codegen.trainer.sequence import sequence
+from codegen.trainer.sequencetext import sequence_text
 from derive.gradient import Sweep
 from derive.network import Network, Tensor
 from derive.selection import choices
@@ -109,23 +111,27 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     rate_used = Used()
     rate = schedule_of(network.optimizer, rate_used)
     block = kernel(together.nodes, together, names) if together else None
+    layout = _Layout(network, plan, names)
     text_of_many = network_text(network, many, names) if many else None
+    single = sequence(program, network.loss)
+    one_by_one = sequence_text(network, single, names, solvers, layout.offsets) if single else None
     used = [*(k.used for k in (*kernels.values(), *([block] if block else []))), *(s.used for s in solvers), rate_used]
     used += text_of_many.used if text_of_many else ()
+    used += [one_by_one.used] if one_by_one else []
     functions = sorted(set().union(*(u.functions for u in used)))
     emitted = [f for f in functions if not is_native(f)]
     if "xlogy" in functions:
         emitted = sorted({*emitted, "log"})
-    layout = _Layout(network, plan, names)
     classifier = classifier_kind(network)
     has_inputs, has_targets = bool(network.of_role("input")), bool(network.of_role("target"))
     context = {
         "spec_name": prose(spec_name),
         "docstring": docstring,
-        "imports": _imports(emitted, functions, bool(block or many)),
+        "imports": _imports(emitted, functions, bool(block or many or one_by_one)),
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
+        "sequence": one_by_one,
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
@@ -188,10 +194,11 @@ class _Layout:
         self.plan, self.names = plan, names
         columns = network.data
         self.sources: dict[str, str] = {}
+        self.offsets: dict[str, int] = {}
         self.views: list[View] = []
         self.size = 0
         for n, weight in enumerate(network.weights):
-            end = self.size + weight.size
+            self.offsets[weight.name], end = self.size, self.size + weight.size
             shape = f".reshape({literal(weight.shape)})" if len(weight.shape) > 1 else ""
             self.views.append(View(weight.name, f"theta[{self.size}:{end}]{shape}"))
             self.sources[weight.name] = f"weights[{n}]"

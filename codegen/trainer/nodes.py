@@ -32,7 +32,7 @@ class Assign:
 
 @dataclass(frozen=True)
 class Reduce:
-    """``target = kind over loops of value`` in a scalar, or ``target += …``."""
+    """``target = kind over loops of value`` in a scalar, or ``target += …``; SIMD instructions do a ``wide`` one."""
 
     target: Access
     kind: Literal["sum", "max"]
@@ -40,16 +40,18 @@ class Reduce:
     value: sympy.Expr
     add: bool = False
     notes: tuple[str, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True)
 class Loop:
-    """``body`` for every value of an index, from the last to the first if ``backward``."""
+    """``body`` for every value of an index, from the last to the first if ``backward``; SIMD does a ``wide`` one."""
 
     index: Index
     range: Range
     body: tuple[Node, ...]
     backward: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,120 @@
+"""The kernel of :mod:`codegen.trainer.sequence` as text: what is copied in and out, the equations, the solvers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from codegen.trainer.identifiers import Identifiers
+from codegen.trainer.kernels import kernel
+from codegen.trainer.optimizer import Update
+from codegen.trainer.printer import Used, number_lines
+from codegen.trainer.sequence import Layout, Sequence
+from derive.network import Network, Tensor
+
+INDENT = "    "
+SLOPE = "scale * gradient[i]"  # what a solver's loop over all weights reads
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How a solver updates one weight: what is the same for all weights, and what is done for each."""
+
+    name: str
+    once: list[str]
+    each: list[str]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The parts of the kernel, and what its statements use."""
+
+    head: list[str]
+    load: list[str]
+    gather: list[str]
+    lines: tuple[str, ...]
+    loss: str
+    store: list[str]
+    states: int
+    size: int
+    most: int
+    solvers: list[Solver]
+    used: Used
+
+
+def sequence_text(
+    network: Network, plan: Sequence, names: Mapping[str, str], solvers: list[Update], offsets: Mapping[str, int]
+) -> Text:
+    """The text; ``offsets`` are where weights begin in the parameter vector."""
+    printed = kernel(plan.nodes, plan, names, depth=2)
+    of_role = {role: [t.name for t in network.of_role(role)] for role in ("input", "target", "constant")}
+    head = ["real = theta.dtype.type", *number_lines(printed.used)]
+    head += [f"{names[n]} = constants[{i}]" for i, n in enumerate(of_role["constant"]) if n in plan.arrays]
+    load, store, gather = [], [], []
+    scope = Identifiers(names.values())
+    letters = [scope.new(f"i{d + 1}") for d in range(max(len(t.shape) for t in plan.tensors.values()))]
+    for name in plan.arrays:
+        tensor, layout = plan.tensors[name], plan.layouts[name]
+        if tensor.role == "constant":
+            continue
+        head.append(f"{names[name]} = local(theta, {', '.join(str(tensor.shape[d]) for d in layout) or '1'})")
+        places = [letter if size > 1 else "0" for letter, size in zip(letters, tensor.shape, strict=False)]
+        element = f"{names[name]}[{', '.join(places[d] for d in layout) or '0'}]"
+        long = [d for d, size in enumerate(tensor.shape) if size > 1]
+        loops = [f"{INDENT * n}for {letters[d]} in range({tensor.shape[d]}):" for n, d in enumerate(long)]
+        depth, outside = INDENT * len(long), tuple(range(len(tensor.shape)))
+        if tensor.role == "weight":
+            far = _place(tensor, letters, offsets[name], outside)
+            near = _place(tensor, letters, plan.places[name], layout)
+            load += [*loops, f"{depth}{element} = theta[{far}]"]
+            load += [f"{depth}for row in range(len(kept)):", f"{depth}{INDENT}states[row, {near}] = kept[row, {far}]"]
+            store += [*loops, f"{depth}theta[{far}] = {element}"]
+            store += [f"{depth}for row in range(len(kept)):", f"{depth}{INDENT}kept[row, {far}] = states[row, {near}]"]
+        elif tensor.role in ("input", "target"):
+            column = (*of_role["input"], *of_role["target"]).index(name)
+            gather += [*loops, f"{depth}{element} = data[{column}][sample, {_place(tensor, letters, 0, outside)}]"]
+    found = [_solver(update) for update in solvers]
+    states, most = max(1, *(u.states for u in solvers)), max(1, *(len(_shared(u)) for u in solvers))
+    return Text(
+        head, load, gather, printed.lines, names[plan.loss], store, states, plan.size, most, found, printed.used
+    )
+
+
+def _place(tensor: Tensor, letters: list[str], start: int, order: Layout) -> str:
+    """The position of an element in a vector where the tensor begins at ``start``, its dimensions in some order."""
+    terms = []
+    for n, d in enumerate(order):
+        step = prod(tensor.shape[e] for e in order[n + 1 :])
+        if tensor.shape[d] > 1:
+            terms.append(letters[d] if step == 1 else f"{step} * {letters[d]}")
+    return " + ".join([*([str(start)] if start else []), *terms]) or "0"
+
+
+def _solver(update: Update) -> Solver:
+    """From the statements of a solver's loop over all weights to those for one weight."""
+    shared = _shared(update)
+    once = [f"settings = {update.name}_settings"] if any("settings[" in line for line in update.body) else []
+    once += [line for line in update.body if line != "real = theta.dtype.type"]
+    once += [f"fixed[{n}] = {name}" for n, name in enumerate(shared)]
+    each = [*number_lines(update.used), *(f"{name} = fixed[{n}]" for n, name in enumerate(shared))]
+    each += [line.replace("theta[i]", "weight").replace(SLOPE, "slope") for line in update.lines]
+    return Solver(update.name, once, each)
+
+
+def _shared(update: Update) -> list[str]:
+    """The variables that the loop over all weights reads and the statements before it set, but for the numbers."""
+    numbers = _assigned(number_lines(update.used)) | {"real"}
+    before, inside = _assigned(update.body) - numbers, _read(update.lines)
+    return sorted(before & inside)
+
+
+def _assigned(lines: list[str] | tuple[str, ...]) -> set[str]:
+    tree = ast.parse("\n".join(lines))
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _read(lines: tuple[str, ...]) -> set[str]:
+    tree = ast.parse("\n".join(lines))
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
