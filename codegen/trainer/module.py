@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import sympy
 
-from codegen.arithmetic.select import scatter
-from codegen.arithmetic.stable import stable_program
 from codegen.numbering import PlainText, equation_numbers
 from codegen.resources import environment
 from codegen.trainer import vectormath
@@ -26,16 +24,15 @@ from codegen.trainer.interface import (
 )
 from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.kinds import Kind
-from codegen.trainer.lanes import LANES, LEAST, PRESENT, Lanes, lanes
+from codegen.trainer.lanes import LANES, LEAST, PRESENT, Lanes
 from codegen.trainer.literals import literal, prose, wrapped
-from codegen.trainer.networks import networks
 from codegen.trainer.networktext import element_loops, network_text
 from codegen.trainer.optimizer import schedule as schedule_of
 from codegen.trainer.optimizer import updates
+from codegen.trainer.plans import check_plans, plans
 from codegen.trainer.printer import Used, is_native, number_lines
-from codegen.trainer.samples import explicit, per_sample
-from codegen.trainer.schedule import TOTAL, Schedule, schedule
-from codegen.trainer.sequence import sequence
+from codegen.trainer.samples import per_sample
+from codegen.trainer.schedule import TOTAL, Schedule
 from codegen.trainer.sequencetext import sequence_text
 from derive.gradient import Sweep
 from derive.network import Network, Tensor
@@ -100,12 +97,10 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
 
     ``spec_name`` goes into the first line, ``module_name`` into the example of use.
     """
-    program = explicit(scatter(stable_program(network, sweep)), network)
+    found = plans(network, sweep)
     docstring, coupled, network = _docstring(network, sweep, module_name), bool(network.coupling), per_sample(network)
-    plan = schedule(program, network.outputs, network.loss)
-    together = lanes(program, network.loss)
-    many = networks(program, network.loss)
-    names = _names({**plan.tensors, **(together.tensors if together else {}), **(many.tensors if many else {})})
+    plan, together, many, single = found.whole, found.lanes, found.networks, found.sequence
+    names = _names(found.tensors)
     kernels = {part: kernel(getattr(plan, part), plan, names) for part in PARTS}
     solvers = updates(network.optimizer)
     rate_used = Used()
@@ -113,7 +108,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     block = kernel(together.nodes, together, names) if together else None
     layout = _Layout(network, plan, names)
     text_of_many = network_text(network, many, names) if many else None
-    single = sequence(program, network.loss)
+    check_plans(found, network, layout.sources, names)
     one_by_one = sequence_text(network, single, names, solvers, layout.offsets) if single else None
     used = [*(k.used for k in (*kernels.values(), *([block] if block else []))), *(s.used for s in solvers), rate_used]
     used += text_of_many.used if text_of_many else ()
