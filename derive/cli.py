@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from codegen import files, outputs
 
     spec: Path = arguments.spec
-    targets = arguments.output or defaults(spec)
+    targets = arguments.output or ([] if arguments.explain_schedule else defaults(spec))
     try:
         options = _options(arguments)
         from derive.language.parser import read
@@ -98,7 +98,9 @@ def _run(arguments: argparse.Namespace) -> int:
         files.write([(t, outputs.render(derivation, source.name, t, options)) for t in targets])
     except SpecError as error:
         return _refuse(error, None)
-    if not arguments.quiet:
+    if arguments.explain_schedule:
+        _explain(derivation)
+    elif not arguments.quiet:
         _summarise(derivation, targets)
     return DONE
 
@@ -115,6 +117,15 @@ def _summarise(derivation: Derivation, targets: list[Path]) -> None:
     try:
         summary.show(derivation, [printable(str(target)) for target in targets])
     except SystemExit:  # that is how Rich answers when nobody reads its output any more
+        raise BrokenPipeError from None
+
+
+def _explain(derivation: Derivation) -> None:
+    from codegen.trainer import explain
+
+    try:
+        explain.show(derivation)
+    except SystemExit:
         raise BrokenPipeError from None
 
 
@@ -148,6 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--fragment", action="store_true", default=None, help="write LaTeX without a preamble, for \\input"
+    )
+    parser.add_argument(
+        "--explain-schedule",
+        action="store_true",
+        help="print how the trainer computes: loops, products, memory, and why; write only what -o names",
     )
     parser.add_argument("--force", action="store_true", help="replace files that derive did not generate")
     parser.add_argument("-q", "--quiet", action="store_true", help="print no summary")
