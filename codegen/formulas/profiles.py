@@ -39,6 +39,7 @@ _CHOICES = {
     "new": tuple(MARKS),
     "lone_delta": ("bare", "layered"),
     "sign": ("plus", "minus"),
+    "samples": ("vectors", "columns", "rows"),
 }
 _LETTERS = ("weight", "matrix", "bias", "preactivation", "activation", "delta", "rate")
 _EMPTY = ("matrix", "rate")  # letters that may be left empty
@@ -67,6 +68,8 @@ class Profile:
         Whether a single δ is ``bare`` or ``layered``.
     sign
         Whether δ is the derivative, ``plus``, or ``minus`` the derivative.
+    samples
+        Whether the samples of a batch are ``columns`` or ``rows`` of a matrix, or stand as ``vectors`` do.
     product
         The sign of the elementwise product: ``odot``, ``circ``, ``ast``, ``bullet``.
     new
@@ -90,6 +93,7 @@ class Profile:
     delta: str = "delta"
     lone_delta: str = "layered"
     sign: str = "plus"
+    samples: str = "vectors"
     product: str = "odot"
     new: str = "arrow"
     rate: str = ""

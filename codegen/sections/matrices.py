@@ -10,6 +10,7 @@ from codegen.formulas.layout import WIDTH, visible_length
 from codegen.formulas.matrices import bmatrix, factored, grid
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
+from codegen.sections.batches import batch_form
 from derive.network import flatten
 
 
@@ -25,6 +26,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
             section.say("All weights of an array at once:")
             for block in blocks:
                 section.display(*block, together=True)
+    batch_form(lecture, section)
     return [section] if section.blocks else []
 
 

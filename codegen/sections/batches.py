@@ -1,0 +1,118 @@
+"""The matrices of a batch: what is a vector for one sample is a matrix for all of them."""
+
+from __future__ import annotations
+
+from codegen.formulas.batches import COUNT, BatchWriter
+from codegen.formulas.layout import Shown, relation
+from codegen.formulas.matrices import MAX_SIDE, bmatrix
+from codegen.notes.document import Row, Section
+from codegen.notes.lecture import Lecture
+from derive.evaluate import Number
+from derive.gradient import adjoint_name
+from derive.network import Scan, flatten
+
+
+def batch_form(lecture: Lecture, section: Section) -> None:
+    """The equations of a batch with the shapes of their matrices, and the numbers of a small one."""
+    writer = batch_writer(lecture)
+    if writer is None:
+        return
+    rows, gradients = value_rows(lecture, writer), gradient_rows(lecture, writer)
+    if not rows or not gradients:
+        return
+    given = [t.name for t in lecture.network.tensors.values() if t.role in ("input", "target", "mask")]
+    shapes = ", ".join(f"${writer.letter(name)}$ (${writer.shape(name)}$)" for name in given)
+    section.say(
+        f"For a batch of ${COUNT}$ samples, every sample a {'row' if writer.rows else 'column'}, with {shapes} and "
+        f"$\\mathbf{{1}}$, a column of ones that repeats for every sample what is the same for all:"
+    )
+    section.display(*rows.values(), *gradients.values())
+    mean = "" if lecture.network.batch == "sum" else f"; $1/{COUNT}$ makes it their mean"
+    section.say(f"In these products the sum over the samples is carried out{mean}.")
+    numbers = number_rows(lecture, writer, given, rows, gradients)
+    if numbers:
+        section.say("With the numbers of the samples:")
+        section.display(*numbers)
+
+
+def batch_writer(lecture: Lecture) -> BatchWriter | None:
+    """The writer for a batch; none where samples are an index already, where there is one, or letters would clash."""
+    network = lecture.network
+    scans = any(isinstance(step, Scan) for step in network.equations)
+    if network.coupling or scans or lecture.notation.numbered or not network.of_role("input"):
+        return None
+    style = lecture.notation.profile
+    writer = BatchWriter(lecture.writer, style.rows if style.samples == "vectors" else style.samples == "rows")
+    names = [t.name for t in network.tensors.values() if not t.anonymous and t.name != network.loss]
+    letters = [writer.letter(name) for name in (*names, *map(adjoint_name, lecture.sweep.deltas))]
+    clash = len(set(letters)) < len(letters) or COUNT in network.tensors
+    return None if clash or len(network.samples) == 1 else writer
+
+
+def value_rows(lecture: Lecture, writer: BatchWriter) -> dict[str, Row]:
+    """Values in the order of the forward pass, then δs."""
+    found = {}
+    network = lecture.network
+    forward = [eq for eq in network.flat_equations if not network.tensors[eq.lhs.tensor].anonymous]
+    backward = [eq for eq in flatten(lecture.sweep.equations) if eq.lhs.tensor[1:] in lecture.sweep.deltas]
+    for eq in [*forward, *(eq for eq in backward if not eq.accumulate)]:
+        text = writer.equation(eq) if eq.lhs.tensor != network.loss else None
+        if text is not None:
+            name = eq.lhs.tensor
+            found[name] = Row(_shaped(writer.letter(name), writer.shape(name)), text)
+    return found
+
+
+def gradient_rows(lecture: Lecture, writer: BatchWriter) -> dict[str, Row]:
+    """The derivatives by the weights, summed over the samples."""
+    found = {}
+    for eq in flatten(lecture.sweep.equations):
+        name = eq.lhs.tensor.removeprefix("∂")
+        text = writer.gradient(eq, lecture.network.batch != "sum") if name in lecture.sweep.weights else None
+        if text is not None:
+            shape = lecture.notation.shape(lecture.network.tensors[name])
+            if len(shape) == 1:
+                shape = (1, *shape) if writer.rows else (*shape, 1)
+            sides = " \\times ".join(map(str, shape))
+            left = lecture.derivative(writer.letter(name))
+            found[name] = Row(_shaped(left, sides) if sides else left, text)
+    return found
+
+
+def _shaped(letter: str, shape: str) -> str:
+    return f"\\underset{{{shape}}}{{{letter}}}"
+
+
+def number_rows(
+    lecture: Lecture, writer: BatchWriter, given: list[str], rows: dict[str, Row], gradients: dict[str, Row]
+) -> list[Row]:
+    """Every matrix with its numbers, for a few samples of a small network."""
+    numbers = lecture.derivation.numbers
+    sizes = [lecture.notation.tensors[name].size for name in (*given, *rows)]
+    weights = [max(lecture.network.tensors[name].shape, default=1) for name in gradients]
+    if numbers is None or not lecture.small or max(len(numbers.samples), *sizes, *weights) > MAX_SIDE:
+        return []
+    found = []
+    for name in (*given, *rows):
+        sign = -1 if name in lecture.notation.signs.tensors else 1
+        table = [[sign * v for v in sample[name].values()] for sample in numbers.samples]
+        found.append(_numbers(lecture, writer.letter(name), "", table if writer.rows else _turned(table)))
+    for name, row in gradients.items():
+        shape, values = lecture.network.tensors[name].shape, list(numbers.gradient[name].values())
+        width = shape[1] if len(shape) == 2 else 1
+        table = [values[n : n + width] for n in range(0, len(values), width)]
+        turned = writer.rows if len(shape) == 1 else name in lecture.notation.flipped
+        left = lecture.derivative(writer.letter(name))
+        found.append(_numbers(lecture, left, row.right, _turned(table) if turned else table))
+    return found
+
+
+def _turned(table: list[list[Number]]) -> list[list[Number]]:
+    return [list(column) for column in zip(*table, strict=True)]
+
+
+def _numbers(lecture: Lecture, left: str, formula: str, table: list[list[Number]]) -> Row:
+    shown: list[list[Shown]] = [[lecture.show(v, 4) for v in line] for line in table]
+    sign = relation(*(s for line in shown for s in line))
+    matrix = bmatrix([[s.text for s in line] for line in shown])
+    return Row(left, f"{formula} {sign} {matrix}" if formula else matrix, "=" if formula else sign)
