@@ -21,6 +21,7 @@ import sympy
 from codegen.formulas.cases import is_negative
 from codegen.formulas.hues import painted
 from codegen.formulas.latex import Latex
+from codegen.formulas.notation import GREEK
 from codegen.formulas.profiles import PRODUCTS
 from derive.expressions import Access, Cases, Index, accesses, index_symbols, rename
 from derive.network import Equation
@@ -92,6 +93,8 @@ class BatchWriter:
                 part = f"\\frac{{1}}{{{COUNT}}}\\, {part}" if mean and part is not None else part
             else:
                 part = self._form(term, rows, columns)
+                if part is not None and not mean:  # every sample's loss has it
+                    part = self.writer.product([COUNT, part])
             if part is None:
                 return None
             text += (("-" if negative else "") if not text else (" - " if negative else " + ")) + part
@@ -269,9 +272,10 @@ def _outside(text: str, marks: tuple[str, ...]) -> bool:
 
 
 def capital(base: str) -> str:
-    """The capital of a letter; of dz it is dZ."""
-    if match := re.fullmatch(r"\\([a-z])([a-z]+)", base):
-        return f"\\{match[1].upper()}{match[2]}"
+    """The capital of a letter, if it has one; of dz it is dZ."""
+    if base.startswith("\\") and not base.startswith("\\mathit"):
+        name = base[1:].capitalize()
+        return f"\\{name}" if name in GREEK else base
     if match := re.fullmatch(r"(\\mathit\{d|\\mathit\{|)([a-z])(.*)", base):
         return match[1] + match[2].upper() + match[3]
     return base

@@ -1,0 +1,283 @@
+"""The matrix form of a batch: what is printed, read as operations on arrays, gives the numbers of the samples."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_formats import REFUSED, needs_node, node
+
+from codegen.formulas.batches import BatchWriter, capital
+from codegen.notes.lecture import Lecture
+from codegen.options import Options
+from codegen.sections.batches import batch_writer, gradient_rows, number_rows, value_rows
+from codegen.sections.matrices import matrix_form
+from derive.derivation import Derivation, derive
+from derive.diagnostics import Source
+from derive.gradient import adjoint_name
+from derive.language.build import load
+
+NETS = {
+    "two layers": """
+        input x[3]
+        h[2] = tanh(dense(x))
+        y[2] = sigmoid(dense(h))
+        target t[2]
+        loss L = 1/2 * sum((y - t)^2)
+        init W1 = [[0.1, 0.2, 0.3], [0.4, 0.5, -0.6]], b1 = [0.1, -0.2], W2 = [[1, -1], [0.5, 0.25]], b2 = [0.3, 0.7]
+        sample x = [1, 2, -1], t = [0, 1]
+        sample x = [0.5, -1, 3], t = [1, 1]
+        sample x = [-2, 0.25, 0], t = [0, 0]
+    """,
+    "one output, weight decay": """
+        input x[2]
+        h[4] = relu(dense(x))
+        y = dense(h)
+        target t
+        loss L = (y - t)^2 + 0.01 * sum(W1^2)
+        batch sum
+        init W1 = [[0.1, 0.2], [0.4, 0.5], [-0.6, 0.8], [1, -1]], b1 = 0.1, W2 = [[0.5, -0.25, 1, 2]], b2 = -0.2
+        sample x = [1, 2], t = 1
+        sample x = [0.5, -1], t = 2
+    """,
+    "weights of one's own": """
+        input x[3]
+        weight g[3], s, A[2, 3]
+        y[i] = sum(j: A[i,j] * g[j] * x[j]) + s
+        target t[2]
+        loss L = sum((sin(y) - t)^2)
+        init g = [1, 2, -0.5], s = 0.25, A = [[0.1, 0.2, 0.3], [0.4, 0.5, -0.6]]
+        sample x = [1, 2, -1], t = [0, 1]
+        sample x = [0.5, -1, 3], t = [1, 1]
+    """,
+}
+PROFILES = ["indexed", "bishop", "cs231n", "deeplearning_ai", "mitchell"]
+
+
+@cache
+def derivation(name: str) -> Derivation:
+    return derive(load(Source("net.spec", NETS[name])))
+
+
+class Reader:
+    """A formula of matrices as arrays: juxtaposition is the matrix product, ⊙ goes element by element."""
+
+    def __init__(self, text: str, letters: dict[str, Any], sign: str) -> None:
+        self.text, self.sign = text.replace("\\left", "").replace("\\right", "").replace(" ", ""), sign
+        self.letters = sorted(((k.replace(" ", ""), v) for k, v in letters.items()), key=lambda kv: -len(kv[0]))
+        self.place = 0
+
+    def read(self) -> Any:
+        value = self.sum()
+        assert self.place == len(self.text), self.text[self.place :]
+        return value
+
+    def took(self, mark: str) -> bool:
+        found = self.text.startswith(mark, self.place)
+        self.place += len(mark) * found
+        return found
+
+    def sum(self) -> Any:
+        value = -self.elementwise() if self.took("-") else self.elementwise()
+        while self.place < len(self.text) and self.text[self.place] in "+-":
+            sign = 1 if self.took("+") else -int(self.took("-"))
+            value = value + sign * self.elementwise()
+        return value
+
+    def elementwise(self) -> Any:
+        value = self.product()
+        while self.took(self.sign):
+            value = value * self.product()
+        return value
+
+    def product(self) -> Any:
+        value = self.power()
+        while self.took("\\,") or self.took("\\cdot"):
+            factor = self.power()
+            value = value * factor if np.ndim(value) == 0 or np.ndim(factor) == 0 else value @ factor
+        return value
+
+    def power(self) -> Any:
+        value = self.atom()
+        while self.took("^{"):
+            end = self.text.index("}", self.place)
+            mark, self.place = self.text[self.place : end], end + 1
+            value = value.T if mark == "\\top" else value ** int(mark.removeprefix(self.sign))
+        return value
+
+    def atom(self) -> Any:
+        for name, function in (("\\tanh", np.tanh), ("\\sin", np.sin), ("\\cos", np.cos),
+                               ("\\mathrm{ReLU}", lambda z: np.maximum(z, 0)),
+                               ("\\sigma", lambda z: 1 / (1 + np.exp(-z)))):  # fmt: skip
+            if self.took(f"{name}^{{2}}"):
+                return function(self.atom()) ** 2
+            if self.took(name):
+                return function(self.atom())
+        if self.took("("):
+            value = self.sum()
+            assert self.took(")")
+            return value
+        if self.took("["):
+            value = self.sum()
+            assert self.took(">0]")
+            return (value > 0).astype(float)
+        for letter, value in self.letters:
+            if self.took(letter):
+                return value
+        if match := re.compile(r"\\frac\{(\d+)\}\{(\w+)\}").match(self.text, self.place):
+            self.place = match.end()
+            return int(match[1]) / (dict(self.letters)["N"] if match[2] == "N" else int(match[2]))
+        match = re.compile(r"\d+(?:\.\d+)?").match(self.text, self.place)
+        assert match, self.text[self.place :]
+        self.place = match.end()
+        return float(match[0])
+
+
+def arrays(lecture: Lecture, writer: BatchWriter) -> dict[str, Any]:
+    """The numbers of every letter, in the shape that the notes say."""
+    numbers, network = lecture.derivation.numbers, lecture.network
+    assert numbers is not None
+    found: dict[str, Any] = {"N": len(numbers.samples), "\\mathbf{1}": None}
+    for name in [*network.tensors, *map(adjoint_name, lecture.sweep.deltas)]:
+        tensor = lecture.notation.tensors[name]
+        if tensor.anonymous or name == network.loss:
+            continue
+        if writer.sampled(name):
+            sign = -1 if name in lecture.notation.signs.tensors else 1
+            table = np.array([[sign * float(v) for v in s[name].values()] for s in numbers.samples])
+            found[writer.letter(name)] = table if writer.rows else table.T
+        elif tensor.role == "weight":
+            value = np.array([float(v) for v in numbers.weights[name].values()]).reshape(tensor.shape)
+            if name in lecture.notation.flipped:
+                value = value.T
+            if value.ndim == 1:
+                value = value[None, :] if writer.rows else value[:, None]
+            found[writer.letter(name)] = value
+    return found
+
+
+def evaluated(text: str, letters: dict[str, Any], sign: str, extents: tuple[int, ...]) -> Any:
+    """A formula with 1 for as many ones as fit; the first length that does."""
+    for extent in dict.fromkeys(extents):
+        try:
+            return Reader(text, {**letters, "\\mathbf{1}": np.ones((extent, 1))}, sign).read()
+        except ValueError:  # shapes do not agree
+            continue
+    raise AssertionError(f"no shape of 1 fits in {text}")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("rows", [False, True], ids=["columns", "rows"])
+@pytest.mark.parametrize("name", NETS)
+def test_the_matrices_have_the_numbers_of_the_samples(name: str, rows: bool, profile: str) -> None:
+    lecture = Lecture(derivation(name), Options(notation=profile))
+    numbers = lecture.derivation.numbers
+    assert numbers is not None
+    writer = BatchWriter(lecture.writer, rows)
+    letters, count = arrays(lecture, writer), len(numbers.samples)
+    extents = (count, *(t.size for t in lecture.network.tensors.values()))
+    values, gradients = value_rows(lecture, writer), gradient_rows(lecture, writer)
+    for tensor, row in values.items():
+        expected = letters[writer.letter(tensor)]
+        found = evaluated(row.right, letters, writer.sign, extents)
+        assert found.shape == expected.shape, row
+        assert np.allclose(found, expected, rtol=1e-12), row
+        assert row.left.startswith(f"\\underset{{{'N' if rows else expected.shape[0]} \\times ")
+    for weight, row in gradients.items():
+        tensor_shape = lecture.network.tensors[weight].shape
+        expected = np.array([float(v) for v in numbers.gradient[weight].values()]).reshape(tensor_shape)
+        if weight in lecture.notation.flipped:
+            expected = expected.T
+        if expected.ndim < 2:
+            expected = expected.reshape((1, -1) if rows else (-1, 1))
+        found = evaluated(row.right, letters, writer.sign, extents)
+        assert np.allclose(np.asarray(found).reshape(expected.shape), expected, rtol=1e-12), row
+        assert np.shape(found) == expected.shape
+    assert len(values) >= 2
+    assert len(gradients) >= (2 if name == "weights of one's own" else len(lecture.network.weights))
+
+
+def test_the_products_of_the_books() -> None:
+    """deeplearning.ai, Z[1] = W[1] X + b[1] and dW = 1/m dZ Aᵀ; CS231n, scores = X W + b and dW = Xᵀ dscores."""
+    ng = Lecture(derivation("two layers"), Options(notation="deeplearning_ai"))
+    writer = batch_writer(ng)
+    assert writer is not None
+    assert not writer.rows
+    assert value_rows(ng, writer)["z1"].right == r"\mathbf{W}^{[1]}\, \mathbf{X} + \mathbf{b}^{[1]}\, \mathbf{1}^{\top}"
+    assert gradient_rows(ng, writer)["W2"].right == (
+        r"\frac{1}{N}\, \boldsymbol{\mathit{dZ}}^{[2]}\, \mathbf{H}^{\top}"
+    )
+    course = Lecture(derivation("two layers"), Options(notation="cs231n"))
+    writer = batch_writer(course)
+    assert writer is not None
+    assert writer.rows
+    assert value_rows(course, writer)["z1"].right == r"\mathbf{X}\, \mathbf{W}_{1} + \mathbf{1}\, \mathbf{b}_{1}"
+    row = gradient_rows(course, writer)["W1"]
+    assert row.right == r"\frac{1}{N}\, \mathbf{X}^{\top}\, \boldsymbol{\mathit{dZ}}_{1}"
+    assert row.left == r"\underset{3 \times 2}{\frac{\partial L}{\partial \mathbf{W}_{1}}}"
+
+
+def test_a_sum_over_the_batch_is_not_divided() -> None:
+    lecture = Lecture(derivation("one output, weight decay"), Options(notation="bishop"))
+    writer = batch_writer(lecture)
+    assert writer is not None
+    right = gradient_rows(lecture, writer)["W1"].right
+    assert "frac" not in right
+    assert r"N \cdot 0.02\, \mathbf{W}^{(1)}" in right, "the loss of every sample has the decay in it"
+
+
+def test_the_numbers_of_a_small_batch_are_shown() -> None:
+    lecture = Lecture(derivation("two layers"), Options())
+    writer = batch_writer(lecture)
+    assert writer is not None
+    values, gradients = value_rows(lecture, writer), gradient_rows(lecture, writer)
+    shown = {row.left: row.right for row in number_rows(lecture, writer, ["x", "t"], values, gradients)}
+    assert shown[r"\mathbf{X}"] == r"\begin{bmatrix} 1 & 0.5 & -2 \\ 2 & -1 & 0.25 \\ -1 & 3 & 0 \end{bmatrix}"
+    assert shown[r"\mathbf{T}"] == r"\begin{bmatrix} 0 & 1 & 0 \\ 1 & 1 & 0 \end{bmatrix}"
+    assert len(shown) == 2 + len(values) + len(gradients)
+
+
+def test_samples_stand_as_a_notation_says(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('samples = "rows"\n', "utf-8")
+    lecture = Lecture(derivation("two layers"), Options(notation=str(path)))
+    writer = batch_writer(lecture)
+    assert writer is not None
+    row = value_rows(lecture, writer)["z1"]
+    assert row.right == r"\mathbf{X}\, (\mathbf{W}^{(1)})^{\top} + \mathbf{1}\, \mathbf{b}^{(1)}"
+    assert row.left == r"\underset{N \times 2}{\mathbf{Z}^{(1)}}"
+
+
+def test_one_sample_and_clashing_letters_have_no_batch() -> None:
+    one = NETS["two layers"].split("sample x = [0.5")[0]
+    clash = (
+        NETS["two layers"]
+        .replace("input x[3]", "input x[3]\nweight X[2]")
+        .replace("sum((y - t)^2)", "sum((y - t)^2) + sum(X^2)")
+    )
+    for text in (one, clash.replace("init W1", "init X = 1, W1")):
+        assert batch_writer(Lecture(derive(load(Source("net.spec", text))), Options())) is None
+
+
+def test_capitals() -> None:
+    assert [capital(b) for b in ("x", "\\delta", "\\mathit{dz}", "\\mathit{score}", "\\varepsilon")] == [
+        "X", "\\Delta", "\\mathit{dZ}", "\\mathit{Score}", "\\varepsilon"
+    ]  # fmt: skip
+
+
+@needs_node
+def test_katex_and_github_take_them() -> None:
+    import json
+
+    found = []
+    for section in matrix_form(Lecture(derivation("two layers"), Options(colour=True))):
+        for block in section.blocks:
+            found += [(f"{row.left} {row.relation} {row.right}", True) for row in getattr(block, "rows", ())]
+    assert len(found) > 15
+    plain = [(re.sub(r"\\hue\{(\d)\}", "", formula), True) for formula, _ in found]
+    assert not any(REFUSED.search(formula) for formula, _ in plain)
+    assert node("katex.mjs", stdin=json.dumps(plain)) == []
