@@ -17,6 +17,7 @@ from codegen.formulas.hues import DARK, LIGHT, repainted, unpainted
 from codegen.notes import compose as notes
 from codegen.notes.lecture import Lecture
 from codegen.options import Options
+from codegen.outputs import KINDS
 from codegen.pictures.tikz import tikz
 from derive.cli import DONE, main
 from derive.derivation import Derivation, derive
@@ -111,7 +112,8 @@ def test_colours_change_nothing_else(name: str) -> None:
 def test_formats_have_commands_of_their_own() -> None:
     markdown = notes.render_markdown(example("two_two_one"), "net.spec", COLOURED)
     page = notes.render_page(example("two_two_one"), "net.spec", COLOURED)
-    assert "\\hue" not in markdown + page
+    quarto = KINDS[".qmd"].render(example("two_two_one"), "net.spec", Path("net.qmd"), COLOURED)
+    assert "\\hue" not in f"{markdown}{page}{quarto}"
     assert f"\\textcolor{{#{LIGHT[0]}}}{{w_{{1}}}}" in markdown
     assert '<mrow class="hue0">' in page
     assert all(f"--hue{n}: #{hue};" in page for hues in (LIGHT, DARK) for n, hue in enumerate(hues))

@@ -32,10 +32,6 @@ def comment(text: str) -> str:
 
 def block(b: Block) -> str:
     """One block as Markdown."""
-    return repainted(_block(b), lambda hue: f"\\textcolor{{#{LIGHT[hue]}}}")
-
-
-def _block(b: Block) -> str:
     match b:
         case Paragraph(text, manner):
             return inline(text) if manner == "plain" else f"*{inline(text)}*"
@@ -51,15 +47,20 @@ def _block(b: Block) -> str:
             lines_ = [head, ("---",) * len(head), *(tuple(inline(cell) for cell in row) for row in rows)]
             return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)
         case Table(head, rows):
-            lines_ = [head, ("---:",) * len(head), *(tuple(f"${cell}$" for cell in row) for row in rows)]
+            lines_ = [head, ("---:",) * len(head), *(tuple(f"${coloured(cell)}$" for cell in row) for row in rows)]
             return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)
+
+
+def coloured(formula: str) -> str:
+    """A formula with its colours as GitHub, KaTeX and MathJax know them."""
+    return repainted(formula, lambda hue: f"\\textcolor{{#{LIGHT[hue]}}}")
 
 
 def inline(text: str) -> str:
     """Words with formulas in them."""
     found = ""
     for words, formula in spans(text):
-        formula = _PUNCTUATION.sub(lambda mark: _LETTERS[mark[0]], formula)
+        formula = coloured(_PUNCTUATION.sub(lambda mark: _LETTERS[mark[0]], formula))
         found += words + (f"${formula.strip()}$" if formula else "")
     return found
 
@@ -69,7 +70,7 @@ def lines(rows: tuple[Row, ...]) -> list[str]:
     found = [
         f"{line.left} &{line.right}{beside(line.row)}" if line.row else f"&{line.right}" for line in lines_of(rows)
     ]
-    return [f"{line} \\\\" for line in found[:-1]] + found[-1:]
+    return [coloured(f"{line} \\\\") for line in found[:-1]] + [coloured(found[-1])]
 
 
 def beside(row: Row) -> str:
