@@ -17,7 +17,7 @@ from derive.network import Network
 #: On white and on black paper; the first ones are those of the arrows into the first units.
 LIGHT = ("0072B2", "B84F00", "747474", "00795A", "AA4499", "8A6500", "332288", "882255")
 DARK = ("56B4E9", "FF9A4D", "B8B8B8", "3CC99B", "E08BD0", "E0B53A", "A9A0F0", "F08CB4")
-VALUE, WEIGHT, OUTPUT, DERIVATIVE, DATA, LOSS = 0, 1, 3, 4, 5, 7
+VALUE, WEIGHT, OUTPUT, DATA, LOSS, DERIVATIVE = 0, 1, 3, 5, 6, 7
 
 _HUE = re.compile(r"\\hue\{(\d)\}")
 
