@@ -719,6 +719,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<command>\\(?:[A-Za-z]+|.))|(?P<sign>[-+*/^_(){}\[\]<>=,&|])|(?P<letter>[A-Za-z]))"
 )
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "\\exp": math.exp,
     "\\log": math.log,
     "\\tanh": math.tanh,
     "\\sinh": math.sinh,
@@ -740,7 +741,9 @@ def read_latex(text: str) -> Fraction | float:
 
     Raises :class:`Unreadable` where anything but numbers stands in it.
     """
-    text = re.sub(r"\\(?:left|right|[,;:!]|quad)(?![A-Za-z])", " ", text).replace("\\mathrm{", "\\mathrm {")
+    text = re.sub(r"\\(?:left|right|[bB]igg?[lr]|[,;:!]|quad)(?![A-Za-z])", " ", text).replace(
+        "\\mathrm{", "\\mathrm {"
+    )
     tokens, position = [], 0
     while text[position:].strip():
         match = _TOKEN.match(text, position)
