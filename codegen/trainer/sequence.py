@@ -9,8 +9,8 @@ a weight is what its equation says.
 
 The longest index of a statement is its innermost loop, and the longest dimension of an array its last: the units of a
 layer lie side by side in a SIMD register.  Of a loop with more than :data:`SHORT` turns LLVM must not know the length,
-or it writes the turns out before it looks for SIMD instructions; ``8 & lanes`` is 0 or 8
-for all it knows, though every bit of lanes is set.
+or it writes the turns out before it looks for SIMD instructions; ``8 & lanes`` is 0 or 8 for all it knows, though every
+bit of lanes is set.
 
 Measured on one update of 2-8-1 with tanh and sigmoid (ns, float32, best of 15, two busy Zen 4 cores): 46 in this way;
 79 with every unit a scalar of its own, which LLVM does not put together again; 53 with the derivatives in arrays and
