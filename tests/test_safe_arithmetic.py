@@ -7,7 +7,8 @@ which is the same arithmetic with NumPy's elementary functions, without the minu
 functions of vectors in single precision.
 
 Agreed is what is within 1e-6 (float64) or 1e-4 (float32) of the exact number, or of the exact number for an argument
-that differs in its last two bits; numbers below the smallest normal number count as 0.
+that differs in its last two bits; numbers below the smallest normal number count as 0.  In float32 derivatives through
+a stored value that saturates are right to a rounding of that value, and sums to one of their largest term.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ REALS = [np.float64, np.float32]
 
 ONE_NUMBER = {
     name: f"{name}(Z)" for name, entry in catalogue().items() if entry.group.startswith("Activations: functions of one")
-}
+} | {"tanh": "tanh(Z)", "erf": "erf(Z)"}
 BY_HAND = {
     "e/(1+e)": "exp(Z) / (1 + exp(Z))",
     "1/(e+1)": "1 / (exp(-Z) + 1)",
@@ -85,10 +86,12 @@ BY_HAND = {
     "hypotenuse": "sqrt(Z^2 + 1)",
     "inverse root unit": "Z / sqrt(1 + Z^2)",
     "Student": "1 / (1 + Z^2)",
+    "tanh between other limits": "1.7159 * tanh(2/3 * Z) + 1/4",
+    "its reflection": "1/3 - 2 * tanh(-Z)",
 }
-#: Derivatives written through a stored value that saturates, 1 − h² or h(1 − h), are right to a rounding of h.
+#: In float32 their derivatives are 1 − h², h(1 − h) and the like, right to a rounding of h.
 THROUGH_THE_VALUE = {
-    "sigmoid", "tanh", "sigmoid by tanh", "tanh by exp", "tanh by sigmoid", "two powers", "e/(1+e^2)"
+    "sigmoid", "tanh", "sigmoid by tanh", "tanh by sigmoid", "tanh between other limits", "its reflection"
 }  # fmt: skip
 
 
@@ -163,7 +166,8 @@ def exact_of_one_number(text: str, z: float) -> list[Any]:
 def test_value_and_derivative_of_a_function_of_one_number(name: str, real: type) -> None:
     text = {**ONE_NUMBER, **BY_HAND}[name]
     value, slope = found_of_one_number(name in BY_HAND, real)[name]
-    rounding = 4 * float(np.finfo(real).eps) if name in THROUGH_THE_VALUE else 0.0
+    through = real is np.float32 and name in THROUGH_THE_VALUE
+    rounding = 4 * float(np.finfo(real).eps) if through else 0.0
     for n, z in enumerate(grid(real)):
         for what, number, exact in zip(["", "'"], [value[n], slope[n]], exact_of_one_number(text, z), strict=True):
             if agrees(number, exact, real, rounding if what else 0.0):
@@ -219,6 +223,11 @@ VECTORS_BY_HAND = {
     "softmax with a temperature": "p[3] = softmax(Z / 3)\ny = cross_entropy(t, p)",
     "log-softmax": "l[3] = log_softmax(Z)\ny = -sum(t * l)",
     "Brier": "p[3] = softmax(Z)\ny = squared_error(p, t)",
+    "Brier of two": "p[3] = sigmoid(Z)\ny = squared_error(p, u)",
+    "labels of both signs": "h[i] = tanh(Z[i])\ny = sum(i: (h[i] - (2*u[i] - 1))^2)",
+    "odds of a gate": "s[i] = sigmoid(Z[i])\ny = sum(i: r[i] * s[i] * (1 - s[i])^2)",
+    "complement of a share": "p[3] = softmax(Z)\ny = sum(r * (1 - p)^2)",
+    "shares of several kinds": "p[3] = softmax(Z)\ny = sum(r * p) + 2 * cross_entropy(t, p)",
     "entropy": "p[3] = softmax(Z)\ny = -sum(p * log(p))",
     "divergence of a ratio": "p[3] = softmax(Z)\ny = sum(t * log(t / p))",
     "sigmoid by hand": "p[i] = 1 / (1 + exp(-Z[i]))\ny = -sum(i: u[i]*log(p[i]) + (1 - u[i])*log(1 - p[i]))",
@@ -238,6 +247,9 @@ VECTORS_BY_HAND = {
     "probability 0": "p[i] = t[i] * Z[i]^2 + t[i]^2\ny = -sum(i: t[i] * log(p[i]))",
     "probabilities 0 and 1": "p[i] = u[i] / (1 + Z[i]^2)\ny = binary_cross_entropy(u, p)",
 }
+#: In float64 derivatives are right relative to themselves but where contributions cancel: in a variance that is the
+#: difference of two means, in a mean of equal numbers, and where several scores are the largest.
+CANCELS = {"attention": lambda r: True, "softmax": lambda r: len(set(r)) < len(r)}
 DATA = [
     {"t": (1, 0, 0), "u": (1, 0, 1), "r": (0.5, -1.0, 2.0)},
     {"t": (0.25, 0.25, 0.5), "u": (0, 1, 0), "r": (1.0, 1.0, -3.0)},
@@ -245,8 +257,9 @@ DATA = [
 
 
 def scores(real: type) -> list[tuple[float, float, float]]:
-    """Equal ones, close ones, and ones that are far apart."""
+    """Equal ones, close ones, and ones that are far apart, where functions saturate at the target and elsewhere."""
     found = [(0.0, 0.0, 0.0), (1e-3, 0.0, -1e-3), (1.0, -5.0, 2.0), (0.0, 40.0, -40.0)]
+    found += [(34.0, -12.0, 1.0), (-30.0, 2.0, 60.0), (50.0, 50.0, 1.0)]
     far = FURTHEST[real]
     return [*found, (far, -far, 0.0), (far, far, far), (-far, far / 2, 0.25)]
 
@@ -256,7 +269,7 @@ def of_vectors(by_hand: bool, compiled: bool) -> ModuleType:
     lines = ["target t[3], u[3], r[3]"]
     texts = (VECTORS_BY_HAND if by_hand else VECTORS).values()
     for k, text in enumerate(texts):
-        own = re.sub(r"\b([pnesalmwy])\b", rf"\g<1>{k}", text).replace("Z", f"z{k}")
+        own = re.sub(r"\b([pnesalmwyh])\b", rf"\g<1>{k}", text).replace("Z", f"z{k}")
         lines.append(f"weight z{k}[3], v{k}\n{own}")
     loss = " + ".join(f"v{k} * y{k}" for k in range(len(texts)))
     return trainer("\n".join(lines) + f"\nloss L = {loss}", compiled)
@@ -297,7 +310,7 @@ def exact_of_vectors(text: str, z: tuple[float, ...], data: dict[str, tuple]) ->
 @pytest.mark.parametrize("real", REALS, ids=["float64", "float32"])
 @pytest.mark.parametrize("name", [*VECTORS, *VECTORS_BY_HAND])
 def test_value_and_derivatives_of_a_function_of_a_vector(name: str, real: type) -> None:
-    """Sums are right to a rounding of their largest term, which is about the largest score, and 1 in a derivative.
+    """In float32 sums are right to a rounding of their largest term: about the largest score, 1 in a derivative.
 
     ``last_bits`` is what the last two bits of the scores make of a value: the variance of equal scores is all rounding.
     """
@@ -309,6 +322,8 @@ def test_value_and_derivatives_of_a_function_of_a_vector(name: str, real: type) 
         last_bits = 2 * eps * sum(abs(float(d) * x) for d, x in zip(slopes, z, strict=True) if mp.isfinite(d))
         for n, (number, exact) in enumerate(zip(numbers, [value, *slopes], strict=True)):
             rounding = 8 * eps * max(1.0, *map(abs, z)) + last_bits if n == 0 else 8 * eps
+            cancels = z.count(max(z)) > 1 or (name in CANCELS and CANCELS[name](data["r"]))
+            rounding = rounding if cancels or real is np.float32 else last_bits if n == 0 else 0.0
             assert agrees(number, exact, real, rounding), f"[{n}] at {z}, {data}: {number!r}, not {float(exact)!r}"
 
 

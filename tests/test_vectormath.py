@@ -20,17 +20,33 @@ from codegen.trainer import accuracy, minimax, vectormath
 
 PRECISIONS = [np.float32, np.float64]
 MODULE = accuracy.load()
-FUNCTIONS = ["exp", "expm1", "tanh", "sigmoid", "sinh", "cosh", "log", "log1p", "softplus", "sin", "cos", "erf", "erfc"]
+FUNCTIONS = [
+    "exp",
+    "expm1",
+    "tanh",
+    "sigmoid",
+    "sigmoid_slope",
+    "sinh",
+    "cosh",
+    "log",
+    "log1p",
+    "softplus",
+    "sin",
+    "cos",
+    "erf",
+    "erfc",
+]
 NAN, INF = math.nan, math.inf
 
 # Double precision functions of SciPy and NumPy, the reference for single precision.
 LIBRARY = {
     "sigmoid": scipy.special.expit,
+    "sigmoid_slope": lambda x: scipy.special.expit(x) * scipy.special.expit(-x),
     "softplus": lambda x: np.logaddexp(x, 0),
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,
 }
-LARGEST_BOUND = {"erfc": 6}  # ulp; 2 for the others
+LARGEST_BOUND = {"erfc": 6, "sigmoid_slope": 4}  # ulp; 2 for the others
 
 
 @cache
@@ -95,6 +111,7 @@ SPECIAL_VALUES = {  # at 0, -0, inf, -inf
     "expm1": (0, -0.0, INF, -1),
     "tanh": (0, -0.0, 1, -1),
     "sigmoid": (0.5, 0.5, 1, 0),
+    "sigmoid_slope": (0.25, 0.25, 0, 0),
     "sinh": (0, -0.0, INF, -INF),
     "cosh": (1, 1, INF, INF),
     "log": (-INF, -INF, INF, NAN),

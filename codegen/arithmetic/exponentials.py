@@ -23,7 +23,7 @@ from functools import reduce
 
 import sympy
 
-from codegen.arithmetic.primitives import Expm1, Log1p, Sigmoid, Softplus
+from codegen.arithmetic.primitives import Expm1, Log1p, Sigmoid, SigmoidSlope, Softplus
 from derive.expressions import Access, Cases, sort_key
 from derive.functions import maximum
 
@@ -56,6 +56,49 @@ def logistic(expression: sympy.Expr) -> sympy.Expr:
 
     expression = expression.replace(sympy.Pow, power)
     return expression.replace(lambda e: e.is_Mul and e.has(Sigmoid), _absorb_exponentials)
+
+
+def slope(expression: sympy.Expr) -> sympy.Expr:
+    """Sigmoid(u) Sigmoid(−u) = SigmoidSlope(u): one exponential instead of two."""
+
+    def joined(product: sympy.Expr) -> sympy.Expr:
+        powers = dict(f.as_base_exp() for f in product.args)
+        for f in sorted((b for b in powers if isinstance(b, Sigmoid)), key=sort_key):
+            u = f.args[0]
+            times = min(powers[f], powers.get(Sigmoid(-u), 0)) if powers[f].is_Integer else 0
+            if times > 0:
+                u = -u if u.could_extract_minus_sign() else u
+                return product / (f * Sigmoid(-f.args[0])) ** times * SigmoidSlope(u) ** times
+        return product
+
+    return expression.replace(lambda e: e.is_Mul, joined) if expression.has(Sigmoid) else expression
+
+
+def bounded(expression: sympy.Expr) -> sympy.Expr:
+    """eᵃ/(eᵃ + eᵇ) = Sigmoid(a − b) and (eᵃ − eᵇ)/(eᵃ + eᵇ) = tanh((a − b)/2)."""
+
+    def rewrite(product: sympy.Expr) -> sympy.Expr:
+        for divisor in (f.base for f in product.args if f.is_Pow and f.exp.is_Integer and f.exp.is_negative):
+            found = terms(divisor)
+            if len(found) != 2 or len(set(found.values())) != 1:
+                continue
+            (a, b), factor = sorted(found, key=sort_key), next(iter(found.values()))
+            for above in (f for f in product.args if _grows(f)):
+                base, power = above.as_base_exp() if above.is_Pow else (above, sympy.Integer(1))
+                own = {sympy.expand(exponent(base)): sympy.Integer(1)} if exponent(base) is not None else terms(base)
+                if not power.is_Integer or power.is_negative or not own.keys() <= found.keys():
+                    continue
+                if len(own) == 1:
+                    (u,) = own
+                    value = Sigmoid(2 * u - a - b)
+                elif own.keys() == found.keys() and sum(own.values()) == 0:
+                    value = own[a] * sympy.tanh((a - b) / 2)
+                else:
+                    continue
+                return rewrite(product / base * divisor * value / factor)
+        return product
+
+    return expression.replace(lambda e: e.is_Mul, rewrite)
 
 
 def _absorb_exponentials(product: sympy.Expr) -> sympy.Expr:

@@ -18,6 +18,12 @@ class Sigmoid(Primitive):
     nargs = 1
 
 
+class SigmoidSlope(Primitive):
+    """σ(u) σ(−u) = eᵘ/(1 + eᵘ)², the derivative of σ."""
+
+    nargs = 1
+
+
 class Softplus(Primitive):
     """log(1 + eᵘ)."""
 
@@ -52,3 +58,22 @@ class Expm1(Primitive):
     """eᵘ − 1."""
 
     nargs = 1
+
+
+class Difference(Primitive):
+    """a − b of rounded numbers, which is rounded before anything else is added to it."""
+
+    nargs = 2
+
+
+class Precise(Primitive):
+    """``Precise(short, exact)``: two forms of one number, ``exact`` in double precision and ``short`` in single."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, short: sympy.Expr, exact: sympy.Expr) -> sympy.Expr | None:
+        return short if short == exact else None
+
+    def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
+        return Precise(*(form.diff(symbol) for form in self.args))

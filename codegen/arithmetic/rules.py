@@ -76,6 +76,16 @@ RULES: dict[str, Rule] = {
         "without the rounding of a sum with 1",
         "$\\log(1 + u)$ and $e^u - 1$ by functions that keep the digits of a small $u$",
     ),
+    "rest": Rule(
+        "in double precision with the sum of all terms but the largest",
+        "for shares $p_i = u_i / \\sum_k u_k$, $1 - p_i = \\sum_{k \\ne i} u_k / \\sum_k u_k$, and "
+        "$w_i - p_i \\sum_k w_k = (1 - p_i) w_i - p_i \\sum_{k \\ne i} w_k$",
+    ),
+    "saturated": Rule(
+        "in double precision without a difference from a value that saturates",
+        "$1 - h^2 = 4 \\sigma(2u) \\sigma(-2u)$ where $h = \\tanh u$, $p (1 - p) = p \\sigma(-u)$ and "
+        "$p - t = (1 - t) p - t \\sigma(-u)$ where $p = \\sigma(u)$",
+    ),
 }
 
 

@@ -53,14 +53,14 @@ def _complement(total: sympy.Expr) -> sympy.Expr:
         return total
     for atom in sorted(total.atoms(*ROOTS), key=sort_key):
         for root, product in ROOTS[type(atom)]:
-            split = _divided(total, atom, root)
+            split = divided(total, atom, root)
             if split is not None:
                 quotient, rest = split
                 return _complement(quotient) * product(atom.args[0]) + _complement(rest)
     return total
 
 
-def _divided(total: sympy.Expr, atom: sympy.Expr, root: sympy.Rational) -> tuple[sympy.Expr, sympy.Expr] | None:
+def divided(total: sympy.Expr, atom: sympy.Expr, root: sympy.Rational) -> tuple[sympy.Expr, sympy.Expr] | None:
     """(q, rest) with total = q · (atom − root) + rest, where the terms of rest are terms of the total."""
     f = sympy.Symbol("f", real=True)
     if degree_of(total) > MAX_DEGREE:

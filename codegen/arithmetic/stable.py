@@ -22,13 +22,17 @@ import sympy
 
 from codegen.arithmetic import exponentials, logarithms, opening, saturation
 from codegen.arithmetic.limits import limits
+from codegen.arithmetic.precise import saturated
 from codegen.arithmetic.program import Program, is_plain, program_of
 from codegen.arithmetic.select import select
+from codegen.arithmetic.shares import rest
 from derive.expressions import Access, Equal, index_symbols, rename
 from derive.functions import written_out
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Tensor
 from derive.tidy import Kernel, match, quotient
+
+MAX_POWER = 4  # e^(nu) is a power of a stored eᵘ up to this n; beyond, exp takes no longer
 
 
 def stable_program(network: Network, sweep: Sweep) -> Program:
@@ -43,8 +47,8 @@ def stable(program: Program) -> Program:
         program = program.map(rule, name)
     program = opening.logarithm(program, named, logarithms.stable_log)
     program = opening.opened(program, named)
-    program = scaled(shift(program.map(exponentials.dominant, "dominant")))
-    return limits(program).map(logarithms.small, "small")
+    program = stored_powers(scaled(shift(program.map(exponentials.dominant, "dominant"))))
+    return saturated(rest(limits(program).map(logarithms.small, "small"))).map(exponentials.slope)
 
 
 def named(body: sympy.Expr) -> sympy.Expr:
@@ -72,6 +76,7 @@ def _or_log(found: sympy.Expr | None, argument: sympy.Expr) -> sympy.Expr:
 #: The rules for one right side by name, in order of use.
 SCALAR: tuple[tuple[str, Callable[[sympy.Expr], sympy.Expr]], ...] = (
     ("quotient", quotient),
+    ("quotient", exponentials.bounded),
     ("logistic", exponentials.logistic),
     ("complement", saturation.complement),
     ("logistic", exponentials.logistic),
@@ -105,11 +110,17 @@ def attained(program: Program) -> Program:
 
 
 def _reuse_program(program: Program, kernel: Kernel, rule: str) -> Program:
-    """Every occurrence of the kernel's pattern, under whatever indices, as its value."""
+    """Every occurrence of the kernel's pattern, under whatever indices, as its value; (eᵘ)ⁿ is found in e^(nu) too."""
 
     def reuse(body: sympy.Expr) -> sympy.Expr:
-        bindings = {atom: match(kernel, atom) for atom in body.atoms(type(kernel.pattern))}
-        return body.xreplace({atom: kernel.value.xreplace(b) for atom, b in bindings.items() if b is not None})
+        found = {}
+        for atom in body.atoms(type(kernel.pattern)):
+            for n in range(1, MAX_POWER + 1 if isinstance(atom, sympy.exp) else 2):
+                binding = match(kernel, sympy.exp(atom.args[0] / n) if n > 1 else atom)
+                if binding is not None:
+                    found[atom] = kernel.value.xreplace(binding) ** n
+                    break
+        return body.xreplace(found)
 
     return program.map(reuse, rule)
 
@@ -202,6 +213,17 @@ def scaled(program: Program) -> Program:
         held = line.with_body(eq.body / factor, "scaled")
         read = Kernel(factor, frozenset(eq.free), eq.lhs)
         program = _rescaled(program, read).replace(line, held)
+    return program
+
+
+def stored_powers(program: Program) -> Program:
+    """Exponentials that shift has stored, where the other rules have brought them in again."""
+    for line in program.forward:
+        eq = line.equation
+        if isinstance(eq.body, sympy.exp) and eq.lhs.tensor.startswith("⟨") and is_plain(eq):
+            shared = _reuse_program(program, Kernel(eq.body, frozenset(eq.free), eq.lhs), "shift")
+            own = next(other for other in shared.forward if other.equation.lhs == eq.lhs)
+            program = shared.replace(own, line)
     return program
 
 

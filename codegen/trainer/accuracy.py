@@ -48,6 +48,8 @@ def reference(name: str, x: Any) -> Any:
 
     if name == "sigmoid":
         return 1 / (1 + mp.exp(-x))
+    if name == "sigmoid_slope":
+        return mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2
     if name == "softplus":
         return max(x, mp.zero) + mp.log1p(mp.exp(-abs(x)))
     return getattr(mp, name)(x)
@@ -60,6 +62,7 @@ def domain(name: str, x: np.ndarray) -> np.ndarray:
         "log": (0.0, np.inf),
         "log1p": (-1.0, np.inf),
         "sigmoid": (-88.0 if single else -708.0, np.inf),
+        "sigmoid_slope": (-87.0, 87.0) if single else (-708.0, 708.0),
         "sin": (-1e4, 1e4) if single else (-1e5, 1e5),
         "cos": (-1e4, 1e4) if single else (-1e5, 1e5),
         "erfc": (-np.inf, 9.2 if single else 26.5),

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 
 #: What kernels use besides the quantities of the network.
 KERNEL_WORDS = frozenset(
-    "np numba math njit real zero one two three four half quarter count samples total theta weights inputs targets "
-    "constants values gradient xlogy exp log log1p expm1 tanh sigmoid softplus sin cos sinh cosh erf sqrt sign equal "
-    "forward losses backward allocate gradients lanes data width order start sample local orders place states fixed "
-    "settings updated".split()
+    "np numba math njit real zero one two three four half quarter double count samples total theta weights inputs "
+    "targets constants values gradient xlogy difference exp log log1p expm1 tanh sigmoid sigmoid_slope softplus "
+    "sin cos sinh cosh erf sqrt sign equal forward losses backward allocate gradients lanes data width order "
+    "start sample local orders place states fixed settings updated".split()
 )
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))
-_SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_", "-": "minus"}
+_SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_", "⌊": "rest_", "⌉": "top_", "-": "minus"}
 
 
 def spell(name: str) -> str:

@@ -145,6 +145,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "rate": rate,
         "extra": extra_settings(solvers),
         "xlogy": "xlogy" in functions,
+        "difference": "difference" in functions,
         "vectormath": vectormath.source(emitted, imports=False).strip("\n"),
         "classifier": classifier,
         "choices": bool(choices(network.flat_equations)),
@@ -221,7 +222,8 @@ class _Layout:
         if not k.lines:
             return []
         numbers = number_lines(k.used)
-        head = [KERNEL_HEADER, *numbers] if any("real(" in line for line in (*numbers, *k.lines)) else []
+        text = "\n".join((*numbers, *k.lines))
+        head = [KERNEL_HEADER, *numbers] if "real(" in text or "(real)" in text else []
         arrays = sorted(k.tensors, key=lambda name: list(self.plan.tensors).index(name))
         head += [f"{self.names[name]} = {self.sources[name]}" for name in arrays]
         return [*("    " + line for line in head), *k.lines]

@@ -41,13 +41,15 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     sympy.erf: "erf",
     sympy.Abs: "abs",
     primitives.Sigmoid: "sigmoid",
+    primitives.SigmoidSlope: "sigmoid_slope",
     primitives.Softplus: "softplus",
     primitives.Log1p: "log1p",
     primitives.Expm1: "expm1",
     primitives.Erfc: "erfc",
     primitives.XLogY: "xlogy",
+    primitives.Difference: "difference",
 }
-NATIVE = frozenset({"abs", "xlogy"})
+NATIVE = frozenset({"abs", "xlogy", "difference"})
 
 
 def is_native(name: str) -> bool:
@@ -69,6 +71,7 @@ class Used:
     functions: set[str] = field(default_factory=set)
     numbers: set[str] = field(default_factory=set)
     samples: bool = False
+    double: bool = False
 
 
 class Printer:
@@ -173,6 +176,10 @@ class Printer:
             self._used.numbers.add("zero")
             condition, positive, otherwise = (self.text(a, SUM) for a in e.args)
             return f"{positive} if {condition} > zero else {otherwise}", CHOICE
+        if isinstance(e, primitives.Precise):
+            self._used.double = True
+            short, exact = (self.text(a, SUM) for a in e.args)
+            return f"{exact} if double else {short}", CHOICE
         if isinstance(e, Equal):
             self._used.numbers |= {"zero", "one"}
             left, right = (self.text(a, SUM) for a in e.args)
@@ -273,7 +280,8 @@ def number_lines(used: Used) -> list[str]:
     """Definitions of the named numbers that a text uses."""
     values = {name: value for value, name in NAMED.items()}
     lines = [f"{name} = real({_number(values[name])})" for name in values if name in used.numbers]
-    return lines + (["samples = real(count)"] if used.samples else [])
+    lines += ["samples = real(count)"] if used.samples else []
+    return lines + (["double = np.finfo(real).bits == 64"] if used.double else [])
 
 
 def _number(value: sympy.Rational) -> str:
