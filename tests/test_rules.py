@@ -21,6 +21,7 @@ half, third = sympy.Rational(1, 2), sympy.Rational(1, 3)
 
 MEANINGS = {  # what the primitives are, by their plain formulas
     "Sigmoid": lambda u: 1 / (1 + mp.exp(-u)),
+    "SigmoidSlope": lambda u: mp.exp(-abs(u)) / (1 + mp.exp(-abs(u))) ** 2,
     "Softplus": lambda u: mp.log(1 + mp.exp(u)),
     "Erfc": lambda u: 1 - mp.erf(u),
     "Log1p": lambda u: mp.log(1 + u),
@@ -32,6 +33,17 @@ MEANINGS = {  # what the primitives are, by their plain formulas
 
 RULES: dict[str, tuple[Callable[[sympy.Expr], sympy.Expr], list[sympy.Expr]]] = {
     "quotient": (quotient, [sinh(A) / cosh(A) * B, exp(A) / (1 + exp(A))]),
+    "bounded": (
+        exponentials.bounded,
+        [
+            exp(A) / (exp(A) + exp(-A)),
+            B * exp(A + B) / (3 * exp(A) + 3 * exp(A + B)),
+            (exp(A) - exp(-A)) / (exp(A) + exp(-A)),
+            1 + (exp(A) - exp(B)) * (exp(B) - exp(A)) / (exp(A) + exp(B)) ** 2,
+            (exp(2 * A) - 1) / (exp(2 * A) + 1),
+        ],
+    ),
+    "slope": (exponentials.slope, [B * Sigmoid(A) ** 3 * Sigmoid(-A), Sigmoid(A - B) * Sigmoid(B - A)]),
     "logistic": (
         exponentials.logistic,
         [
