@@ -50,7 +50,9 @@ def sequence_text(
     """The text; ``offsets`` are where weights begin in the parameter vector."""
     printed = kernel(plan.nodes, plan, names, depth=2)
     of_role = {role: [t.name for t in network.of_role(role)] for role in ("input", "target", "constant")}
-    head = ["real = theta.dtype.type", *number_lines(printed.used)]
+    numbers = number_lines(printed.used)
+    head = ["real = theta.dtype.type"] if any("real(" in line for line in (*numbers, *printed.lines)) else []
+    head += numbers
     head += [f"{names[n]} = constants[{i}]" for i, n in enumerate(of_role["constant"]) if n in plan.arrays]
     load, store, gather = [], [], []
     scope = Identifiers(names.values())
@@ -96,9 +98,11 @@ def _solver(update: Update) -> Solver:
     """From the statements of a solver's loop over all weights to those for one weight."""
     shared = _shared(update)
     once = [f"settings = {update.name}_settings"] if any("settings[" in line for line in update.body) else []
-    once += [line for line in update.body if line != "real = theta.dtype.type"]
+    numbers = number_lines(update.used)
+    rest = [line for line in update.body if line not in ("real = theta.dtype.type", *numbers)]
+    once += [line for line in numbers if _assigned([line]) & _read(tuple(rest))] + rest
     once += [f"fixed[{n}] = {name}" for n, name in enumerate(shared)]
-    each = [*number_lines(update.used), *(f"{name} = fixed[{n}]" for n, name in enumerate(shared))]
+    each = [*numbers, *(f"{name} = fixed[{n}]" for n, name in enumerate(shared))]
     each += [line.replace("theta[i]", "weight").replace(SLOPE, "slope") for line in update.lines]
     return Solver(update.name, once, each)
 
