@@ -117,7 +117,7 @@ def test_what_is_not_given_is_null() -> None:
 
 
 def test_a_number_beyond_floats_is_null() -> None:
-    data = of("weight w\nloss exp(w)\ninit w = 1000")
+    data = of("input x\nweight w\nloss x * exp(w)\nbatch sum\ninit w = 709.7\nsample x = 1\nsample x = 1")
     assert data["loss"]["value"] is None
 
 
