@@ -260,7 +260,7 @@ class _Shares(Exact):
                     parts = [-number * t for t in sympy.Add.make_args(u)]
                     if set(parts) <= set(total.args):
                         left = sympy.Add(*(t for t in total.args if t not in parts)) - number * largest
-                        return left - number * Difference(u, largest)
+                        return -number * Difference(Difference(u, largest), sympy.expand_mul(left / number))
         return total
 
     def exponents(self, shared: Shared, at: Mapping[Index, sympy.Expr], total: sympy.Expr) -> list[sympy.Expr]:
