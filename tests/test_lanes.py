@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
+import re
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -15,7 +18,7 @@ from codegen.arithmetic.select import scatter
 from codegen.arithmetic.stable import stable_program
 from codegen.trainer.lanes import LANES, Lanes, lanes
 from codegen.trainer.module import render
-from codegen.trainer.nodes import SAMPLE, Loop, walk
+from codegen.trainer.nodes import SAMPLE, Contraction, Loop, walk
 from codegen.trainer.samples import explicit
 from tests.oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
@@ -40,7 +43,9 @@ def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dic
     Its arrays hold NaN before they are written, so that whatever is read too soon, and every lane without a sample that
     has a part in a sum, shows.  The gradient is added to another one, as that of a second block is.
     """
-    module.local = lambda like, *shape: np.full(shape, np.nan, like.dtype)  # type: ignore[attr-defined]
+    module.local = lambda like, *shape: np.full([np.sum(n) for n in shape], np.nan)  # type: ignore[attr-defined]
+    for name, made in re.findall(r"^(contract_\d+) = (contraction\(.*\))$", inspect.getsource(module), re.MULTILINE):
+        setattr(module, name, eval(made, {"contraction": plain_contraction}))
     kernel = next(f for name, f in vars(module).items() if name.startswith("block_")).py_func
     rng = np.random.default_rng(0)
     order = rng.permutation(len(samples))
@@ -52,9 +57,28 @@ def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dic
     gradients = [part.copy() for part in before]
     constants = module.constants_as(np.dtype(float))
     with np.errstate(all="ignore"):
-        loss = kernel(LANES, order, 0, len(samples), tuple(parts), tuple(data), constants, tuple(gradients))
+        loss = kernel((LANES,), order, 0, len(samples), tuple(parts), tuple(data), constants, tuple(gradients))
     found = zip(module.WEIGHTS.items(), gradients, before, strict=True)
     return float(loss), {name: (after - start).reshape(shape) for (name, shape), after, start in found}
+
+
+def plain_contraction(rows, columns, over, in_lanes, add):
+    """The function that ``contraction`` makes, as it is described: sums term by term."""
+
+    def contract(lanes, out, o, left, a, right, b, present):
+        outs = out.reshape((-1, sum(lanes)) if in_lanes[0] else -1)
+        lefts, rights = left.reshape((-1, sum(lanes)) if in_lanes[1] else -1), right.reshape((-1, sum(lanes)))
+        for r, c in itertools.product(range(rows[0]), range(columns[0])):
+            total = 0
+            for k in itertools.product(*(range(extent) for extent, _, _ in over)):
+                i = a + r * rows[2] + sum(n * step for n, (_, step, _) in zip(k, over, strict=True))
+                j = b + c * columns[2] + sum(n * step for n, (_, _, step) in zip(k, over, strict=True))
+                total = total + lefts[i] * rights[j]
+            place = o + r * rows[1] + c * columns[1]
+            total = total if in_lanes[0] else (total * present).sum()
+            outs[place] = outs[place] + total if add else total
+
+    return contract
 
 
 def summed(parts: list[tuple[float, dict[str, Any]]]) -> tuple[float, dict[str, Any]]:
@@ -123,7 +147,6 @@ def test_the_lanes_are_the_innermost_loop():
 @pytest.mark.parametrize(
     "spec",
     [
-        "input u[5]\nweight w\ns[t] = tanh(w*s[t-1] + u[t])\ntarget r\nloss L = (s[5] - r)^2",  # the recurrence
         "input x[3]\nh[4] = dropout(tanh(dense(x)), 0.5)\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the mask
         "input x[64]\nh[64] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the work
         "weight x, y\nloss f = (x + y)^2",  # no samples
@@ -131,6 +154,45 @@ def test_the_lanes_are_the_innermost_loop():
 )
 def test_what_keeps_the_other_schedule(spec):
     assert plan(spec) is None
+
+
+CONVOLUTION = """
+    input x[20]
+    weight K[3, 4], c[3], M[3, 3, 4]
+    h[o,i] = tanh(sum(u: K[o,u] * x[2*i+u-2]) + c[o])
+    g[o,i] = tanh(sum(m, u: M[o,m,u] * h[m,i+u-1]))
+    p[3] = softmax(dense(g))
+    target t[3]
+    loss L = cross_entropy(t, p)
+"""
+RECURRENCE = """
+    input x[4, 3]
+    h[t, 9] = tanh(dense(x[t]) + linear(h[t-1]) + linear(h[t-2]))
+    y[3] = linear(h[4])
+    target r[3]
+    loss L = squared_error(y, r)
+"""
+
+
+@pytest.mark.parametrize(("spec", "batch"), [(CONVOLUTION, 14), (RECURRENCE, 60)])
+def test_convolutions_and_recurrences_are_contractions(spec, batch, tmp_path):
+    """Compiled they train as whole rows do, in blocks of several registers and of one; as Python they have the
+    gradients of the interpreter."""
+    assert sum(isinstance(n, Contraction) for n in walk(plan(spec).nodes)) >= 4
+    weights = {w.name: draw(network_of(spec))[w.name] for w in network_of(spec).weights}
+    samples = [draw(network_of(spec), n) | weights for n in range(3)]
+    expected, module = summed([derived(spec, sample) for sample in samples]), module_of(spec, tmp_path)
+    X, y = module.random_data(np.random.default_rng(0), 60)
+    assert len(module.lanes_of(batch)) == (2 if batch == 60 else 1)
+    found = []
+    for lanes_of in (module.lanes_of, lambda _: None):
+        module.lanes_of = lanes_of
+        found.append(module.Trainer("sgd", 0.1, batch_size=batch, max_iter=3, dtype="float64").fit(X, y))
+    for name, weight in found[0].weights_.items():
+        np.testing.assert_allclose(weight, found[1].weights_[name], rtol=1e-11, atol=1e-13)
+    _, slopes = block(module, samples)
+    for name, slope in expected[1].items():
+        np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-14)
 
 
 def test_quantities_may_be_called_as_the_loops_and_arguments_are(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Iterable
 
 #: What kernels use besides the quantities of the network.
@@ -15,8 +16,9 @@ KERNEL_WORDS = frozenset(
     "np numba math njit real zero one two three four half quarter double count samples total theta weights inputs "
     "targets constants values gradient xlogy difference exp log log1p expm1 tanh sigmoid sigmoid_slope softplus "
     "sin cos sinh cosh erf sqrt sign equal forward losses backward allocate gradients lanes data width order "
-    "start sample local orders place states fixed settings updated".split()
+    "start sample local orders place states fixed settings updated LANES contraction".split()
 )
+CONTRACTION = re.compile(r"contract_\d+")  # what kernels call the functions that ``contraction`` makes
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))
 _SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_", "⌊": "rest_", "⌉": "top_", "-": "minus"}
 
@@ -38,7 +40,7 @@ class Identifiers:
         """An identifier as close to ``name`` as possible: with underscores behind it where it is taken."""
         spelled = spell(name)
         assert spelled.isidentifier(), name
-        while spelled in self._taken:
+        while spelled in self._taken or CONTRACTION.fullmatch(spelled):
             spelled += "_"
         self._taken.add(spelled)
         return spelled

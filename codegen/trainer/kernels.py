@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
+from codegen.trainer.contractions import place, spans
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kinds import Kind
-from codegen.trainer.lanes import Lanes
-from codegen.trainer.nodes import SAMPLE, Assign, Clear, Loop, Matrix, Node, Product, Reduce, tensors_of
+from codegen.trainer.lanes import PRESENT, Lanes
+from codegen.trainer.nodes import SAMPLE, Assign, Clear, Contraction, Loop, Matrix, Node, Product, Reduce, tensors_of
 from codegen.trainer.printer import Printer, Used, repeated
 from codegen.trainer.schedule import Schedule
 from codegen.trainer.sequence import Sequence, Updated
@@ -71,10 +72,27 @@ class _Writer:
                     self.comment(node.notes)
                     arguments = ", ".join(self.matrix(m) for m in (node.left, node.right, node.out))
                     self.emit(f"np.dot({arguments})")
+                case Contraction():
+                    self.comment(node.notes)
+                    self.contraction(node)
                 case Clear():
                     self.used.numbers.add("zero")
                     everything = "[:count]" if self.is_batch(node.tensor) and not self.in_lanes else "[:]"
                     self.emit(f"{self.names[node.tensor]}{everything} = zero")
+
+    def contraction(self, node: Contraction) -> None:
+        """A call of a function made for the extents and steps of this sum; where its arrays begin is given in it."""
+        tensors = self.schedule.tensors
+        first = {i: span[0] for i, span in (*node.rows, *node.columns, *node.over)}
+        rows, columns, *over = spans(node, tensors)
+        lanes = self.is_batch(node.target.tensor), self.is_batch(node.left.tensor)
+        definition = f"contraction({rows}, {columns}, {tuple(over)}, {lanes}, {node.add})"
+        name = self.used.contractions.setdefault(definition, f"contract_{len(self.used.contractions) + 1}")
+        places = [
+            f"{self.names[a.tensor]}, {self.position(place(a, tensors, first))}"
+            for a in (node.target, node.left, node.right)
+        ]
+        self.emit(f"{name}(lanes, {', '.join(places)}, {self.names[PRESENT]})")
 
     def emit(self, line: str) -> None:
         self.lines.append(INDENT * self.depth + line)

@@ -9,8 +9,10 @@ sum over the samples.
 All arrays are the function's own memory, which no other pointer reaches: LLVM need not ask whether a store changes what
 is read next.  The kernel therefore does the forward and the backward pass.
 
-It is chosen where a sample needs few multiply-adds (:func:`work`); measured on one update of inputs-hidden-outputs
-networks with tanh and softmax (µs, float32, one Zen 4 core that others used too, so that only ratios tell something):
+It is chosen where a sample needs few multiply-adds (:func:`work`), and where many of them are no matrix product, as in
+convolutions and recurrences, which plain loops would compute ten times slower.  Measured on one update of
+inputs-hidden-outputs networks with tanh and softmax (µs, float32, one Zen 4 core that others used too, so that only
+ratios tell something):
 
 ==========  =============  ===================  ===================
 network     multiply-adds  minibatch 32: whole  minibatch 8: whole
@@ -28,23 +30,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import prod
 
 import sympy
 
 from codegen.arithmetic.program import Line, Program, choosers
+from codegen.trainer.contractions import contraction
 from codegen.trainer.kinds import Kind, split
 from codegen.trainer.loops import fuse, loops, nest
-from codegen.trainer.nodes import SAMPLE, SAMPLES, Assign, Clear, Node, Reduce, tensors_of
+from codegen.trainer.nodes import SAMPLE, SAMPLES, Assign, Clear, Loop, Node, Product, Reduce, tensors_of
 from codegen.trainer.schedule import TOTAL, Builder, at_home
-from derive.expressions import Access, Within
+from derive.expressions import Access, Index, Within
 from derive.network import Equation, Tensor
 
 LANES = 16  # float32 numbers in the widest register; in float64 two registers
 LEAST = 4  # samples of a minibatch; with fewer, most lanes would do nothing
 UNROLLED = 16  # terms of a sum that LLVM writes out, so that it stays in a register
-MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster
-MOST_ELEMENTS = 2048  # numbers of one sample; 256 KiB of a thread's memory in float64
+MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster,
+SHARE = 8  # unless at least this part of them is no matrix product
+MOST_ELEMENTS = 4096  # numbers of one sample; 512 KiB of a thread's memory in float64
+NEAR = 512  # numbers of one sample; so many for each of LANES samples fill the fastest cache in float32
 PRESENT = "present"  # the tensor that is 1 in the lanes that hold a sample
 
 
@@ -57,13 +63,16 @@ class Lanes:
     kinds: Mapping[str, Kind]
     arrays: tuple[str, ...]
     scalars: frozenset[str]
+    registers: int  # of LANES samples each, in the largest block
 
 
 def lanes(program: Program, loss: str) -> Lanes | None:
     """The kernel for a block of samples; ``None`` where it is not legal or not worth while."""
     builder = Builder(program)
     data = any(t.role in ("input", "target") for t in program.tensors.values())
-    if not (data and is_legal(program, builder)) or work(program) > MOST_WORK:
+    if not (data and is_legal(program, builder)):
+        return None
+    if work(program.lines) > MOST_WORK and work(not_products(program, builder)) * SHARE < work(program.lines):
         return None
     builder.tensors[PRESENT] = Tensor(PRESENT, (), "value", anonymous=True)
     builder.kinds[PRESENT] = Kind.BATCH
@@ -76,21 +85,25 @@ def lanes(program: Program, loss: str) -> Lanes | None:
     own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]
     scalars = frozenset(t for t in own if at_home(t, nodes))
     arrays = (*columns, *(t for t in own if t not in scalars), PRESENT, TOTAL)
-    if sum(builder.tensors[t].size for t in arrays) > MOST_ELEMENTS:
+    elements = sum(builder.tensors[t].size for t in arrays)
+    if elements > MOST_ELEMENTS:
         return None
-    return Lanes(nodes, builder.tensors, builder.kinds, arrays, scalars)
+    registers = next(n for n in (4, 2, 1) if n == 1 or n * elements <= NEAR)
+    return Lanes(nodes, builder.tensors, builder.kinds, arrays, scalars, registers)
 
 
 def is_legal(program: Program, builder: Builder) -> bool:
     """Whether every sample is on its own and every derivative for a weight is a sum over the samples, read by nobody.
 
-    Recurrences, masks and places that depend on data keep the other schedule.
+    Masks and places that depend on data keep the other schedule.
     """
     if program.sampled is not None or any(t.role == "mask" for t in program.tensors.values()):
         return False
     for line in program.lines:
         eq = line.equation
-        if line.scan is not None or choosers(eq.lhs) or eq.body.has(Within) or (eq.accumulate and eq.kind == "max"):
+        if choosers(eq.lhs) or (eq.accumulate and eq.kind == "max"):
+            return False
+        if line.scan is not None and builder.kinds[eq.lhs.tensor] is Kind.SUMMED:
             return False
         if any(i.atoms(Access) for a in eq.reads for i in a.indices):
             return False
@@ -99,41 +112,70 @@ def is_legal(program: Program, builder: Builder) -> bool:
     return True
 
 
-def work(program: Program) -> int:
+def not_products(program: Program, builder: Builder) -> list[Line]:
+    """The lines that are no matrix product for whole rows."""
+    found = []
+    for line in program.lines:
+        fixed = (line.scan.index,) if line.scan else ()
+        if not any(isinstance(n, Product) for n in builder.line(line, [], fixed)):
+            found.append(line)
+    return found
+
+
+def work(lines: Iterable[Line]) -> int:
     """Multiply-adds of one sample: the terms of all sums, and of the derivatives for weights."""
     return sum(
         prod(last - first + 1 for first, last in line.equation.ranges.values())
-        for line in program.lines
+        for line in lines
         if line.equation.reduce or line.equation.body.is_Mul
     )
 
 
 def _pass(builder: Builder, lines: Iterable[Line]) -> list[Node]:
     """The nodes of a pass: what depends on no sample, what each sample has, what is summed over the samples."""
-    ordered = sorted(lines, key=lambda line: builder.kinds[line.equation.lhs.tensor])
-    nodes: list[Node] = list(builder.cleared([line.equation for line in ordered]))
-    for line in ordered:
-        kind, notes = builder.kinds[line.equation.lhs.tensor], (line.note,) if line.text else ()
-        eq = line.equation
-        if kind is Kind.PLAIN:
-            nodes += nest(eq, eq.ranges, (), notes)
-        elif kind is Kind.BATCH:
-            nodes += in_every_lane(
-                replace(eq, lhs=builder.sampled(eq.lhs), body=builder.sampled(eq.body)), builder, notes
-            )
-        else:
-            nodes += _summed(eq, builder, notes)
+    groups = [list(g) for _, g in groupby(lines, key=lambda line: id(line.scan) if line.scan else id(line))]
+    groups.sort(key=lambda g: max(builder.kinds[line.equation.lhs.tensor] for line in g))
+    nodes: list[Node] = list(builder.cleared([line.equation for g in groups for line in g]))
+    for group in groups:
+        scan = group[0].scan
+        fixed = (scan.index,) if scan else ()
+        inside = [n for line in group for n in _line(line, builder, fixed)]
+        nodes += [Loop(scan.index, (scan.first, scan.last), tuple(inside), scan.backward)] if scan else inside
     return nodes
 
 
-def in_every_lane(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node]:
-    """An equation for each lane, whose index is SAMPLE, the innermost; a short sum stays in a register."""
+def _line(line: Line, builder: Builder, fixed: tuple[Index, ...]) -> list[Node]:
+    """One equation; ``fixed`` is the index of the recurrence around it."""
+    eq, notes = line.equation, (line.note,) if line.text else ()
+    kind = builder.kinds[eq.lhs.tensor]
+    if kind is Kind.PLAIN:
+        return nest(eq, eq.ranges, fixed, notes)
+    if kind is Kind.SUMMED:
+        return _summed(eq, builder, notes)
+    sampled = replace(eq, lhs=builder.sampled(eq.lhs), body=builder.sampled(eq.body))
+    return _products(eq, builder, fixed, notes) or in_every_lane(sampled, builder, notes, fixed)
+
+
+def _products(eq: Equation, builder: Builder, fixed: tuple[Index, ...], notes: tuple[str, ...]) -> list[Node]:
+    """A sum of the product of two factors, if it is one."""
+    factors = eq.body.args if eq.body.is_Mul else ()
+    if eq.kind != "sum" or not eq.reduce or len(factors) != 2 or not all(isinstance(f, Access) for f in factors):
+        return []
+    return contraction(eq, factors, builder.kinds, builder.tensors, fixed, notes)
+
+
+def in_every_lane(eq: Equation, builder: Builder, notes: tuple[str, ...], fixed: tuple[Index, ...] = ()) -> list[Node]:
+    """An equation for each lane, whose index is SAMPLE, the innermost; a short sum stays in a register.
+
+    A long one is formed in its array; so is one with terms that exist in some places only, and the question where is
+    asked outside the lanes.  Indices that are ``fixed`` belong to a loop around.
+    """
     ranges = builder.ranges(eq)
-    free, over = [i for i in eq.free if i is not SAMPLE], list(eq.reduce)
+    free, over = [i for i in eq.free if i is not SAMPLE and i not in fixed], list(eq.reduce)
     terms = prod(ranges[i][1] - ranges[i][0] + 1 for i in over)
     if not over:
         return loops([*free, SAMPLE], ranges, [Assign(eq.lhs, eq.body, eq.accumulate, notes)])
-    if eq.kind == "max" or terms <= UNROLLED:
+    if eq.kind == "max" or (terms <= UNROLLED and not eq.body.has(Within)):
         spans = tuple((i, ranges[i]) for i in over)
         return loops([*free, SAMPLE], ranges, [Reduce(eq.lhs, eq.kind, spans, eq.body, eq.accumulate, notes)])
     start = [] if eq.accumulate else loops([SAMPLE], ranges, [Assign(eq.lhs, sympy.Integer(0))])
@@ -149,7 +191,19 @@ def _summed(eq: Equation, builder: Builder, notes: tuple[str, ...]) -> list[Node
     if once != 0 or first:
         nodes += nest(replace(eq, body=once, accumulate=not first), ranges, (), notes if once != 0 else ())
     if each != 0:
+        found = _gradient(eq, terms[Kind.BATCH], builder, notes)
+        if found:
+            return nodes + found
         spans = tuple((i, ranges[i]) for i in (*eq.reduce, SAMPLE))
         value = each * Access(PRESENT, SAMPLE)
         nodes += loops(list(eq.free), ranges, [Reduce(eq.lhs, "sum", spans, value, True, notes)])
     return nodes
+
+
+def _gradient(eq: Equation, body: sympy.Expr, builder: Builder, notes: tuple[str, ...]) -> list[Node]:
+    """The terms of a summed equation that each sample has, if they are products of two quantities of it, or one."""
+    factors = body.args if body.is_Mul else (body, Access(PRESENT))
+    if len(factors) != 2 or not all(isinstance(f, Access) and builder.kinds[f.tensor] is Kind.BATCH for f in factors):
+        return []
+    plain = replace(eq, body=body, accumulate=True)
+    return contraction(plain, factors, builder.kinds, builder.tensors, (), notes)

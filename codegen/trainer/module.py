@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sympy
 
 from codegen.numbering import PlainText, equation_numbers
-from codegen.resources import environment
+from codegen.resources import environment, template
 from codegen.trainer import vectormath
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.interface import (
@@ -46,6 +46,7 @@ IN_LANES = [
     "from numba.extending import intrinsic",
     "from numba.np.arrayobj import make_array, populate_array",
 ]
+FOR_CONTRACTIONS = ["import contextlib", "import itertools", "from llvmlite import ir"]
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
 
@@ -73,6 +74,7 @@ class Block:
     """The kernel that trains a block of samples in lanes: its arrays, how data come into them, its statements."""
 
     lanes: int
+    registers: int
     least: int
     lane: str
     present: str
@@ -110,6 +112,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     text_of_many = network_text(network, many, names) if many else None
     check_plans(found, network, layout.sources, names)
     one_by_one = sequence_text(network, single, names, solvers, layout.offsets) if single else None
+    contractions = block.used.contractions if block else {}
     used = [*(k.used for k in (*kernels.values(), *([block] if block else []))), *(s.used for s in solvers), rate_used]
     used += text_of_many.used if text_of_many else ()
     used += [one_by_one.used] if one_by_one else []
@@ -122,7 +125,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     context = {
         "spec_name": prose(spec_name),
         "docstring": docstring,
-        "imports": _imports(emitted, functions, bool(block or many or one_by_one)),
+        "imports": _imports(emitted, functions, bool(block or many or one_by_one), bool(contractions)),
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
@@ -130,6 +133,8 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
+        "contraction": _contraction_source() if contractions else "",
+        "contractions": [f"{name} = {made}" for made, name in contractions.items()],
         "views": layout.views,
         "values": layout.values,
         "data": layout.data,
@@ -239,12 +244,14 @@ class _Layout:
         for name in together.arrays:
             shape = together.tensors[name].shape
             batch = together.kinds[name] is Kind.BATCH
-            sizes = [*map(str, shape), *[str(LANES)] * batch] or ["1"]
+            sizes = [*map(str, shape), *["lanes"] * batch] or ["1"]
             head.append(f"{self.names[name]} = local(weights[0], {', '.join(sizes)})")
             if together.tensors[name].role in ("input", "target"):
                 scope = Identifiers([*self.names.values(), lane])
                 gather += _into_lanes(self.names[name], self.sources[name], shape, scope, lane)
-        return Block(LANES, LEAST, lane, self.names[PRESENT], self.names[TOTAL], head, gather, k.lines)
+        return Block(
+            LANES, together.registers, LEAST, lane, self.names[PRESENT], self.names[TOTAL], head, gather, k.lines
+        )
 
 
 def _into_lanes(target: str, source: str, shape: tuple[int, ...], scope: Identifiers, lane: str) -> list[str]:
@@ -304,10 +311,21 @@ def _data_lines(network: Network) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool) -> list[str]:
+def _contraction_source() -> str:
+    """The function ``contraction`` and what it needs, without the imports of its file."""
+    text = template("trainer/contraction.py").read_text(encoding="utf-8")
+    return text[text.index("def contraction(") :].strip("\n")
+
+
+def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contractions: bool) -> list[str]:
     lines = [line for line in vectormath.import_lines(emitted) if line]
     lines += IN_LANES if in_lanes else []
-    standard = {"import os", "import sys", *(line for line in lines if line in ("import functools", "import math"))}
+    lines += FOR_CONTRACTIONS if contractions else []
+    standard = {
+        "import os",
+        "import sys",
+        *(line for line in lines if line.startswith("import ") and line != "import numpy as np"),
+    }
     standard |= {"import math"} if any(f.startswith("math.") for f in functions) else set()
     names: dict[str, set[str]] = {"numba": {"njit"}}
     for line in lines:

@@ -18,6 +18,7 @@ SAMPLE = index("sample")  # runs over the samples of a minibatch
 SAMPLES = sympy.Symbol("samples", positive=True)  # their number, as a real number
 Range = tuple[int, int]
 WHOLE: Range = (0, -1)  # the range of SAMPLE: known only when the kernel runs
+Loops = tuple[tuple[Index, Range], ...]
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,32 @@ class Reduce:
 
     target: Access
     kind: Literal["sum", "max"]
-    loops: tuple[tuple[Index, Range], ...]
+    loops: Loops
     value: sympy.Expr
     add: bool = False
     notes: tuple[str, ...] = ()
     wide: bool = False
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """``target = Σ over of left · right`` for all rows and columns at once, or ``target += …``; see `contraction`.
+
+    ``rows`` occur in the target and on the left, ``columns`` in the target and on the right.
+    """
+
+    target: Access
+    left: Access
+    right: Access
+    rows: Loops
+    columns: Loops
+    over: Loops
+    add: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> sympy.Expr:
+        return self.left * self.right
 
 
 @dataclass(frozen=True)
@@ -80,7 +102,7 @@ class Clear:
     tensor: str
 
 
-Node = Assign | Reduce | Loop | Product | Clear
+Node = Assign | Reduce | Contraction | Loop | Product | Clear
 
 
 def walk(nodes: Iterable[Node]) -> Iterator[Node]:
@@ -93,12 +115,12 @@ def walk(nodes: Iterable[Node]) -> Iterator[Node]:
 
 def written(node: Node) -> list[Access]:
     """The accesses that a node writes, inside it included."""
-    return [n.target for n in walk([node]) if isinstance(n, Assign | Reduce)]
+    return [n.target for n in walk([node]) if isinstance(n, Assign | Reduce | Contraction)]
 
 
 def read(node: Node) -> list[Access]:
     """The accesses that a node reads, inside it included."""
-    computing = [n for n in walk([node]) if isinstance(n, Assign | Reduce)]
+    computing = [n for n in walk([node]) if isinstance(n, Assign | Reduce | Contraction)]
     values = [e for n in computing for e in (n.value, *n.target.indices)]
     return [a for value in values for a in value.atoms(Access)]
 
@@ -124,4 +146,9 @@ def renamed(node: Node, mapping: Mapping[Index, Index]) -> Node:
         return replace(node, target=node.target.xreplace(mapping), value=node.value.xreplace(mapping), loops=loops)
     if isinstance(node, Assign):
         return replace(node, target=node.target.xreplace(mapping), value=node.value.xreplace(mapping))
+    if isinstance(node, Contraction):
+        target, left, right = (a.xreplace(mapping) for a in (node.target, node.left, node.right))
+        groups = (node.rows, node.columns, node.over)
+        rows, columns, over = (tuple((mapping.get(i, i), r) for i, r in group) for group in groups)
+        return Contraction(target, left, right, rows, columns, over, node.add, node.notes)
     return node

@@ -72,6 +72,7 @@ class Used:
     numbers: set[str] = field(default_factory=set)
     samples: bool = False
     double: bool = False
+    contractions: dict[str, str] = field(default_factory=dict)  # what makes them, and their names
 
 
 class Printer:

@@ -20,6 +20,7 @@ from codegen.trainer.nodes import (
     SAMPLES,
     WHOLE,
     Clear,
+    Contraction,
     Loop,
     Node,
     Product,
@@ -103,9 +104,9 @@ def at_home(tensor: str, nodes: tuple[Node, ...]) -> bool:
     if len(involved) == 1 and isinstance(involved[0], Loop):
         return at_home(tensor, involved[0].body)
     first = involved[0]
-    if isinstance(first, Loop | Product | Clear) or first.target.tensor != tensor or first.add:
+    if isinstance(first, Loop | Product | Contraction | Clear) or first.target.tensor != tensor or first.add:
         return False
-    if any(isinstance(n, Product | Clear) for n in walk(involved)):
+    if any(isinstance(n, Product | Contraction | Clear) for n in walk(involved)):
         return False
     later = [a for n in involved[1:] for a in written(n) if a.tensor == tensor]
     reads = [a for n in involved for a in read(n) if a.tensor == tensor]

@@ -1,0 +1,173 @@
+"""Sums of products for a block of samples, kept in SIMD registers while they are formed.
+
+LLVM vectorises the innermost loop of a nest, here that over the lanes, and so would load and store a result for every
+product.  Below, a tile of results stays in registers while its sums run, and what is loaded serves a whole row or
+column of the tile.  ``codegen.trainer.module`` copies this into the modules whose kernels need it.
+"""
+
+import contextlib
+import itertools
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES, TILE = 16, 16  # samples in a register, and sums in registers at a time
+
+
+def contraction(rows, columns, over, in_lanes, add):
+    """A function for out[r, c] = Σ_k left[r, k] right[c, k], or += with ``add``, for the samples of a block.
+
+    ``rows`` and ``columns`` are (extent, step in out, step in left or right); ``over`` has (extent, step in left, step
+    in right) for every index that is summed over.  ``in_lanes`` says whether out and left have a value for each sample;
+    right always has.  Where out has not, the sum is taken over the samples as well, those that are ``present``.  The
+    function is called with the arrays, each followed by the number of the element to begin with.
+    """
+
+    @intrinsic
+    def contract(typing, lanes, out, o, left, a, right, b, present):
+        def emit(context, builder, signature, arguments):
+            given = {"out": (out, 1), "left": (left, 3), "right": (right, 5), "present": (present, 7)}
+            data = {name: context.make_array(t)(context, builder, arguments[n]).data for name, (t, n) in given.items()}
+            tiles = _Tiles(builder, context.get_data_type(out.dtype), lanes.count, data, in_lanes, add)
+            tiles.all(rows, columns, over, (arguments[2], arguments[4], arguments[6]))
+            return context.get_dummy_value()
+
+        return types.void(lanes, out, o, left, a, right, b, present), emit
+
+    return contract
+
+
+class _Tiles:
+    """Code for all results, a tile of rows and columns at a time, for blocks of ``vectors`` registers of samples."""
+
+    def __init__(self, builder, real, vectors, data, in_lanes, add):
+        self.builder, self.real, self.vectors, self.data, self.add = builder, real, vectors, data, add
+        self.vector = ir.VectorType(real, LANES)
+        self.out_in_lanes, self.left_in_lanes = in_lanes
+
+    def all(self, rows, columns, over, offsets):
+        """Whole tiles in loops, then what is left over at the end of rows and columns."""
+        across = self.vectors if self.out_in_lanes else 1
+        wide = min(columns[0], max(1, 4 // across))
+        high = -(-rows[0] // -(-rows[0] // max(1, TILE // (wide * across))))
+        for down, along in itertools.product(_split(rows[0], high), _split(columns[0], wide)):
+            with self.loop(down[1]) as i, self.loop(along[1]) as j:
+                r, c = self.affine(down[0], (i, down[2])), self.affine(along[0], (j, along[2]))
+                places = (
+                    self.affine(0, (offsets[0], 1), (r, rows[1]), (c, columns[1])),
+                    self.affine(0, (offsets[1], 1), (r, rows[2])),
+                    self.affine(0, (offsets[2], 1), (c, columns[2])),
+                )
+                self.tile(down[2], along[2], rows[1:], columns[1:], over, places)
+
+    def tile(self, high, wide, rows, columns, over, places):
+        """The results of ``high`` rows and ``wide`` columns, in registers."""
+        across = range(self.vectors) if self.out_in_lanes else (0,)
+        results = list(itertools.product(range(high), range(wide), across))
+        zero = ir.Constant(self.vector, None)
+        sums = {n: cgutils.alloca_once(self.builder, self.vector) for n in results}
+        for r, c, v in results:
+            starts = self.add and self.out_in_lanes
+            place = self.affine(r * rows[0] + c * columns[0], (places[0], 1)) if starts else None
+            self.builder.store(self.load("out", place, v) if starts else zero, sums[r, c, v])
+        with self.nest(over, places[1:]) as (a, b):
+            for v in range(self.vectors):
+                at = v if self.out_in_lanes else 0
+                rights = [self.load("right", self.affine(c * columns[1], (b, 1)), v) for c in range(wide)]
+                for r in range(high):
+                    left = self.left(self.affine(r * rows[1], (a, 1)), v)
+                    for c in range(wide):
+                        product = self.builder.fmul(left, rights[c], flags=("contract",))
+                        total = self.builder.load(sums[r, c, at])
+                        self.builder.store(self.builder.fadd(total, product, flags=("contract",)), sums[r, c, at])
+        if self.out_in_lanes:
+            for r, c, v in results:
+                place = self.affine(r * rows[0] + c * columns[0], (places[0], 1))
+                self.builder.store(self.builder.load(sums[r, c, v]), self.pointer("out", place, v), align=self.align)
+        else:
+            totals = self.across([self.builder.load(sums[n]) for n in results])
+            for n, (r, c, _) in enumerate(results):
+                total = self.builder.extract_element(totals, ir.IntType(32)(n))
+                where = self.builder.gep(self.data["out"], [self.affine(r * rows[0] + c * columns[0], (places[0], 1))])
+                total = self.builder.fadd(self.builder.load(where), total) if self.add else total
+                self.builder.store(total, where)
+
+    def left(self, place, v):
+        """A left factor in all lanes; that of an absent sample counts as 0 in a sum over the samples."""
+        if not self.left_in_lanes:
+            number = self.builder.load(self.builder.gep(self.data["left"], [place]))
+            first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0))
+            return self.shuffled(first, first, [0] * LANES)
+        value = self.load("left", place, v)
+        if self.out_in_lanes:
+            return value
+        return self.builder.fmul(value, self.load("present", ir.IntType(64)(0), v))
+
+    def across(self, vectors):
+        """The sum of the lanes of every vector, as the elements of one: halves are added, for two vectors at a time."""
+        parts = 1 << (len(vectors) - 1).bit_length()
+        vectors, length = vectors + vectors[:1] * (parts - len(vectors)), LANES
+        while len(vectors) > 1:
+            vectors = [self.folded(one, two, length) for one, two in zip(vectors[::2], vectors[1::2], strict=True)]
+            length //= 2
+        total = vectors[0]
+        while length > 1:
+            total, length = self.folded(total, None, length), length // 2
+        return total
+
+    def folded(self, one, two, length):
+        """Segments of ``length`` numbers folded to half of it; those of ``two`` follow those of ``one``."""
+        size = one.type.count * (1 if two is None else 2)
+        starts = range(0, size, length)
+        halves = [[s + h + k for s in starts for k in range(length // 2)] for h in (0, length // 2)]
+        low, high = (self.shuffled(one, one if two is None else two, half) for half in halves)
+        return self.builder.fadd(low, high)
+
+    def shuffled(self, one, two, places):
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+        return self.builder.shuffle_vector(one, two, mask)
+
+    @property
+    def align(self):
+        return 4 if isinstance(self.real, ir.FloatType) else 8
+
+    def pointer(self, name, place, v):
+        """Where the numbers of a quantity for the samples of vector ``v`` begin."""
+        number = self.affine(v * LANES, (place, self.vectors * LANES))
+        return self.builder.bitcast(self.builder.gep(self.data[name], [number]), self.vector.as_pointer())
+
+    def load(self, name, place, v):
+        return self.builder.load(self.pointer(name, place, v), align=self.align)
+
+    def affine(self, constant, *terms):
+        """``constant`` plus variables times numbers."""
+        total = ir.IntType(64)(constant)
+        for variable, factor in terms:
+            total = self.builder.add(total, self.builder.mul(variable, ir.IntType(64)(factor)))
+        return total
+
+    @contextlib.contextmanager
+    def loop(self, count):
+        """A loop, or none for a single turn."""
+        if count == 1:
+            yield ir.IntType(64)(0)
+        else:
+            with cgutils.for_range(self.builder, ir.IntType(64)(count)) as loop:
+                yield loop.index
+
+    @contextlib.contextmanager
+    def nest(self, over, places):
+        """Loops over the indices that are summed over; the places of left and right inside them."""
+        with contextlib.ExitStack() as loops:
+            for extent, left, right in over:
+                k = loops.enter_context(self.loop(extent))
+                places = self.affine(0, (places[0], 1), (k, left)), self.affine(0, (places[1], 1), (k, right))
+            yield places
+
+
+def _split(extent, size):
+    """(first, number of tiles, size of a tile): whole tiles, then one that is smaller."""
+    rest = extent % size
+    return [(0, extent // size, size)] + ([(extent - rest, 1, rest)] if rest else [])
