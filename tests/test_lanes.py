@@ -8,6 +8,7 @@ import re
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -16,6 +17,7 @@ from networks import agree, automatic, networks
 
 from codegen.arithmetic.select import scatter
 from codegen.arithmetic.stable import stable_program
+from codegen.resources import template
 from codegen.trainer.lanes import LANES, Lanes, lanes
 from codegen.trainer.module import render
 from codegen.trainer.nodes import SAMPLE, Contraction, Loop, walk
@@ -148,7 +150,7 @@ def test_the_lanes_are_the_innermost_loop():
     "spec",
     [
         "input x[3]\nh[4] = dropout(tanh(dense(x)), 0.5)\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the mask
-        "input x[64]\nh[64] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the work
+        "input x[99]\nh[99] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the work
         "weight x, y\nloss f = (x + y)^2",  # no samples
     ],
 )
@@ -174,25 +176,49 @@ RECURRENCE = """
 """
 
 
-@pytest.mark.parametrize(("spec", "batch"), [(CONVOLUTION, 14), (RECURRENCE, 60)])
-def test_convolutions_and_recurrences_are_contractions(spec, batch, tmp_path):
-    """Compiled they train as whole rows do, in blocks of several registers and of one; as Python they have the
-    gradients of the interpreter."""
+@pytest.mark.parametrize("spec", [CONVOLUTION, RECURRENCE])
+def test_convolutions_and_recurrences_are_contractions(spec, tmp_path):
+    """With the gradients of the interpreter; compiled, they train as whole rows do."""
     assert sum(isinstance(n, Contraction) for n in walk(plan(spec).nodes)) >= 4
     weights = {w.name: draw(network_of(spec))[w.name] for w in network_of(spec).weights}
     samples = [draw(network_of(spec), n) | weights for n in range(3)]
     expected, module = summed([derived(spec, sample) for sample in samples]), module_of(spec, tmp_path)
-    X, y = module.random_data(np.random.default_rng(0), 60)
-    assert len(module.lanes_of(batch)) == (2 if batch == 60 else 1)
-    found = []
-    for lanes_of in (module.lanes_of, lambda _: None):
-        module.lanes_of = lanes_of
-        found.append(module.Trainer("sgd", 0.1, batch_size=batch, max_iter=3, dtype="float64").fit(X, y))
-    for name, weight in found[0].weights_.items():
-        np.testing.assert_allclose(weight, found[1].weights_[name], rtol=1e-11, atol=1e-13)
+    if spec is RECURRENCE:  # one is enough to compile
+        X, y = module.random_data(np.random.default_rng(0), 60)
+        module.REGISTERS = 2
+        assert [len(module.lanes_of(batch)) for batch in (60, 14)] == [2, 1]
+        found = []
+        for jit_is_off in (False, True):  # a trainer that believes so takes whole rows
+            module.config = SimpleNamespace(DISABLE_JIT=jit_is_off)
+            found.append(module.Trainer("sgd", 0.1, batch_size=60, max_iter=3, dtype="float64").fit(X, y))
+        for name, weight in found[0].weights_.items():
+            np.testing.assert_allclose(weight, found[1].weights_[name], rtol=1e-11, atol=1e-13)
     _, slopes = block(module, samples)
     for name, slope in expected[1].items():
-        np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "over", "in_lanes", "add", "registers"),
+    [
+        ((10, 7, 3), (5, 1, 2), ((4, 30, 11), (3, 1, 1)), (True, False), False, 2),  # a layer forwards
+        ((10, 7, 3), (7, 1, 2), ((4, 30, 11),), (True, True), True, 1),
+        ((10, 7, 3), (7, 1, 2), ((4, 30, 11),), (False, True), True, 2),  # a derivative for weights that serve often
+        ((9, 37, 1), (37, 1, 1), (), (False, True), True, 2),  # for weights that serve once
+    ],
+)
+def test_compiled_contractions_are_what_they_are_described_as(rows, columns, over, in_lanes, add, registers):
+    scope: dict[str, Any] = {}
+    exec(template("trainer/contraction.py").read_text(encoding="utf-8"), scope)
+    made = scope["contraction"](rows, columns, over, in_lanes, add)
+    rng, lanes = np.random.default_rng(0), (LANES,) * registers
+    out, left = (rng.normal(size=(400, LANES * registers) if with_lanes else 400) for with_lanes in in_lanes)
+    right, present = rng.normal(size=(400, LANES * registers)), rng.integers(0, 2, LANES * registers).astype(float)
+    compiled = numba.njit(lambda lanes, out, left, right, present: made(lanes, out, 2, left, 1, right, 3, present))
+    expected, found = out.copy(), out.copy()
+    plain_contraction(rows, columns, over, in_lanes, add)(lanes, expected, 2, left, 1, right, 3, present)
+    compiled(lanes, found, left, right, present)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_quantities_may_be_called_as_the_loops_and_arguments_are(tmp_path):

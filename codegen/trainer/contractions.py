@@ -15,7 +15,7 @@ import sympy
 
 from codegen.trainer.kinds import Kind
 from codegen.trainer.loops import loops
-from codegen.trainer.nodes import Contraction, Loops, Node, Range
+from codegen.trainer.nodes import SAMPLE, Contraction, Loops, Node, Range
 from derive.expressions import Access, Index, index_symbols
 from derive.network import Equation, Tensor
 
@@ -50,8 +50,16 @@ def contraction(
     columns = joint(columns, ranges, [steps(a, tensors) for a in (eq.lhs, right)])
     around = [i for i in free if i not in (*rows, *columns)]
     r, c, k = (tuple((i, ranges[i]) for i in group) for group in (rows, columns, over))
-    node = Contraction(eq.lhs, left, right, r, c, k, eq.accumulate, notes)
+    target, left, right = (
+        Access(a.tensor, *[SAMPLE] * (kinds[a.tensor] is Kind.BATCH), *a.indices) for a in (eq.lhs, left, right)
+    )
+    node = Contraction(target, left, right, r, c, k, eq.accumulate, notes)
     return loops(around, ranges, [node])
+
+
+def own(access: Access) -> tuple[sympy.Expr, ...]:
+    """The indices of an access but the sample."""
+    return tuple(i for i in access.indices if i is not SAMPLE)
 
 
 def used(access: Access) -> set[Index]:
@@ -73,7 +81,7 @@ def steps(access: Access, tensors: Mapping[str, Tensor]) -> Steps:
     """By how many elements an access moves when an index grows by one; the samples count as one element."""
     found: Steps = {}
     shape = tensors[access.tensor].shape
-    for d, e in enumerate(access.indices):
+    for d, e in enumerate(own(access)):
         for s in index_symbols(e):
             found[s] = found.get(s, 0) + int(sympy.expand(e).coeff(s)) * prod(shape[d + 1 :])
     return found
@@ -84,7 +92,7 @@ def place(access: Access, tensors: Mapping[str, Tensor], first: Mapping[Index, i
     tensor = tensors[access.tensor]
     parts = (
         (e.xreplace({i: sympy.Integer(n) for i, n in first.items()}) - tensor.start(d)) * prod(tensor.shape[d + 1 :])
-        for d, e in enumerate(access.indices)
+        for d, e in enumerate(own(access))
     )
     return sympy.expand(sympy.Add(*parts))
 

@@ -13,7 +13,7 @@ from codegen.trainer import lanes, sequence
 from codegen.trainer.kinds import Kind
 from codegen.trainer.lanes import Lanes, work
 from codegen.trainer.networks import Networks
-from codegen.trainer.nodes import SAMPLE, Assign, Clear, Loop, Node, Product, Reduce, tensors_of
+from codegen.trainer.nodes import SAMPLE, Assign, Clear, Contraction, Loop, Node, Product, Reduce, tensors_of
 from codegen.trainer.plans import Plans, check_plans, plans
 from codegen.trainer.products import MINIBATCH
 from codegen.trainer.samples import per_sample
@@ -106,6 +106,9 @@ def _lines(nodes: Iterable[Node], indent: str) -> Iterator[str]:
                 yield f"{indent}{node.tensor} = 0"
             case Assign(value=Updated()):
                 yield f"{indent}{node.target.tensor}: the solver's update"
+            case Contraction():
+                spans = ", ".join(_turn(i, span) for i, span in (*node.rows, *node.columns, *node.over))
+                yield f"{indent}{'; '.join(node.notes)}: for {spans}, a tile of results in SIMD registers"
             case Assign() | Reduce():
                 what = "; ".join(node.notes) or f"{node.target} {'+=' if node.add else '='} {node.value}"
                 yield f"{indent}{what}{_reduction(node) if isinstance(node, Reduce) else ''}"

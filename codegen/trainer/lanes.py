@@ -47,7 +47,7 @@ from derive.network import Equation, Tensor
 LANES = 16  # float32 numbers in the widest register; in float64 two registers
 LEAST = 4  # samples of a minibatch; with fewer, most lanes would do nothing
 UNROLLED = 16  # terms of a sum that LLVM writes out, so that it stays in a register
-MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster,
+MOST_WORK = 16384  # multiply-adds of one sample; above, whole matrices through BLAS are faster,
 SHARE = 8  # unless at least this part of them is no matrix product
 MOST_ELEMENTS = 4096  # numbers of one sample; 512 KiB of a thread's memory in float64
 NEAR = 512  # numbers of one sample; so many for each of LANES samples fill the fastest cache in float32

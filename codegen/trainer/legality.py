@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from codegen.trainer.nodes import SAMPLE, Assign, Clear, Loop, Node, Product, Range, Reduce
+from codegen.trainer.nodes import SAMPLE, WHOLE, Assign, Clear, Contraction, Loop, Node, Product, Range, Reduce
 from derive.expressions import Access, Index, Within, index_symbols
 from derive.network import Tensor
 
@@ -114,6 +114,12 @@ def _touches(nodes: tuple[Node, ...], path: Path, loops: tuple[Loop, ...]) -> It
                     _require(factor.tensor != node.out.tensor, f"a product reads {factor.tensor}, which it writes")
                     yield Touch(here, loops, factor.tensor, None), True
                 yield Touch(here, loops, node.out.tensor, None), False
+            case Contraction():
+                inner = [Loop(i, span, ()) for i, span in (*node.rows, *node.columns, *node.over, (SAMPLE, WHOLE))]
+                for access in (node.left, node.right):
+                    yield Touch(here, (*loops, *inner), access.tensor, access), True
+                own = [loop for loop in inner if loop.index in index_symbols(sympy.Tuple(*node.target.indices))]
+                yield Touch(here, (*loops, *own), node.target.tensor, node.target, node.add), False
             case Assign() | Reduce():
                 inner = [Loop(i, span, ()) for i, span in node.loops] if isinstance(node, Reduce) else []
                 chosen = [a for i in node.target.indices for a in i.atoms(Access)]

@@ -14,6 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES, TILE = 16, 16  # samples in a register, and sums in registers at a time
+LEAST_WIDE = 8  # columns; with fewer, most lanes that they are brought into would do nothing
 
 
 def contraction(rows, columns, over, in_lanes, add):
@@ -49,6 +50,9 @@ class _Tiles:
 
     def all(self, rows, columns, over, offsets):
         """Whole tiles in loops, then what is left over at the end of rows and columns."""
+        if not self.out_in_lanes and not over and columns[0] >= LEAST_WIDE and columns[1] == 1:
+            self.outer(rows, columns, offsets)
+            return
         across = self.vectors if self.out_in_lanes else 1
         wide = min(columns[0], max(1, 4 // across))
         high = -(-rows[0] // -(-rows[0] // max(1, TILE // (wide * across))))
@@ -94,16 +98,75 @@ class _Tiles:
                 total = self.builder.fadd(self.builder.load(where), total) if self.add else total
                 self.builder.store(total, where)
 
+    def outer(self, rows, columns, offsets):
+        """Sums over the samples alone: columns are brought into the lanes, so that no lanes are added up."""
+        samples = self.vectors * LANES
+        turned = cgutils.alloca_once(self.builder, self.vector, size=samples)
+        for column, blocks, wide in _split(columns[0], LANES):
+            with self.loop(blocks) as block:
+                c = self.affine(column, (block, wide))
+                for v in range(self.vectors):
+                    places = (self.affine(k * columns[2], (offsets[2], 1), (c, columns[2])) for k in range(wide))
+                    found = [self.present(self.load("right", place, v), v) for place in places]
+                    found += [ir.Constant(self.vector, None)] * (LANES - wide)
+                    for n, value in enumerate(self.transposed(found)):
+                        self.builder.store(value, self.builder.gep(turned, [ir.IntType(32)(v * LANES + n)]))
+                out = self.affine(0, (offsets[0], 1), (c, columns[1]))
+                for row, tiles, high in _split(rows[0], min(rows[0], TILE // 2)):
+                    with self.loop(tiles) as tile:
+                        r = self.affine(row, (tile, high))
+                        places = self.affine(0, (out, 1), (r, rows[1])), self.affine(0, (offsets[1], 1), (r, rows[2]))
+                        self.strip(high, wide, rows[1:], samples, places, turned)
+
+    def strip(self, high, wide, rows, samples, places, turned):
+        """The results of ``high`` rows and ``wide`` columns that have their lanes in ``turned``."""
+        sums = [cgutils.alloca_once(self.builder, self.vector) for _ in range(high)]
+        for total in sums:
+            self.builder.store(ir.Constant(self.vector, None), total)
+        with self.loop(samples) as n:
+            right = self.builder.load(self.builder.gep(turned, [n]))
+            for r, total in enumerate(sums):
+                number = self.affine(r * rows[1], (places[1], 1))
+                number = self.affine(0, (number, samples), (n, 1))
+                left = self.splat(self.builder.load(self.builder.gep(self.data["left"], [number])))
+                product = self.builder.fmul(left, right, flags=("contract",))
+                self.builder.store(self.builder.fadd(self.builder.load(total), product, flags=("contract",)), total)
+        part = ir.VectorType(self.real, wide).as_pointer()
+        for r, total in enumerate(sums):
+            value = self.builder.load(total)
+            value = value if wide == LANES else self.shuffled(value, value, list(range(wide)))
+            where = self.builder.gep(self.data["out"], [self.affine(r * rows[0], (places[0], 1))])
+            where = self.builder.bitcast(where, part)
+            value = self.builder.fadd(self.builder.load(where, align=self.align), value) if self.add else value
+            self.builder.store(value, where, align=self.align)
+
+    def transposed(self, vectors):
+        """LANES vectors as rows of a matrix, with rows and columns exchanged: halves of it, then halves of these, …"""
+        step = LANES // 2
+        while step:
+            for i in (i for i in range(LANES) if not i & step):
+                one, two = vectors[i], vectors[i + step]
+                first = [LANES + p - step if p & step else p for p in range(LANES)]
+                second = [LANES + p if p & step else p + step for p in range(LANES)]
+                vectors[i], vectors[i + step] = self.shuffled(one, two, first), self.shuffled(one, two, second)
+            step //= 2
+        return vectors
+
+    def present(self, value, v):
+        """The value, 0 for samples that are absent."""
+        return self.builder.fmul(value, self.load("present", ir.IntType(64)(0), v))
+
+    def splat(self, number):
+        """A number in all lanes."""
+        first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0))
+        return self.shuffled(first, first, [0] * LANES)
+
     def left(self, place, v):
         """A left factor in all lanes; that of an absent sample counts as 0 in a sum over the samples."""
         if not self.left_in_lanes:
-            number = self.builder.load(self.builder.gep(self.data["left"], [place]))
-            first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0))
-            return self.shuffled(first, first, [0] * LANES)
+            return self.splat(self.builder.load(self.builder.gep(self.data["left"], [place])))
         value = self.load("left", place, v)
-        if self.out_in_lanes:
-            return value
-        return self.builder.fmul(value, self.load("present", ir.IntType(64)(0), v))
+        return value if self.out_in_lanes else self.present(value, v)
 
     def across(self, vectors):
         """The sum of the lanes of every vector, as the elements of one: halves are added, for two vectors at a time."""
