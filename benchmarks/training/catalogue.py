@@ -84,6 +84,6 @@ WORKS: tuple[Work, ...] = (
         batch=32,
         epochs=10,
         rate=0.1,
-        goal=0.7,
+        goal=0.9,
     ),
 )

@@ -89,7 +89,7 @@ class Work(ABC):
                 self.update(weights, x[start : start + self.batch], t[start : start + self.batch])
         return weights
 
-    def epochs_to_goal(self, weights: Weights, most: int = 1000) -> int | None:
+    def epochs_to_goal(self, weights: Weights, most: int = 100) -> int | None:
         """After how many epochs the mean loss is below the goal, in double precision: the same for everybody."""
         x, t = (a.astype(float) for a in self.data())
         weights = {name: w.astype(float) for name, w in weights.items()}

@@ -58,7 +58,7 @@ def text(derivation: Derivation) -> str:
 
 def _choice(found: Plans) -> str:
     """Which plan trains when: the numbers that the choice is made from."""
-    amount = work(found.program)
+    amount = work(found.program.lines)
     rows = [("schedule", "used for", "why")]
     limits = {
         "samples in lanes": (found.lanes, f"minibatches of {lanes.LEAST} and more", lanes.MOST_WORK),

@@ -112,6 +112,11 @@ def is_legal(program: Program, builder: Builder) -> bool:
     return True
 
 
+def is_flat(program: Program) -> bool:
+    """Whether no equation is part of a recurrence or holds in some places only."""
+    return not any(line.scan is not None or line.equation.body.has(Within) for line in program.lines)
+
+
 def not_products(program: Program, builder: Builder) -> list[Line]:
     """The lines that are no matrix product for whole rows."""
     found = []

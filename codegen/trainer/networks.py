@@ -19,11 +19,11 @@ import sympy
 
 from codegen.arithmetic.program import Line, Program
 from codegen.trainer.kinds import Kind, split
-from codegen.trainer.lanes import Lanes, in_every_lane, is_legal, work
+from codegen.trainer.lanes import Lanes, in_every_lane, is_flat, is_legal, work
 from codegen.trainer.loops import fuse
 from codegen.trainer.nodes import SAMPLE, SAMPLES, Clear, Node, tensors_of
 from codegen.trainer.schedule import TOTAL, Builder, at_home
-from derive.expressions import Access, Within
+from derive.expressions import Access
 from derive.network import Equation
 
 MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster, a network in each thread
@@ -42,9 +42,7 @@ class Networks(Lanes):
 def networks(program: Program, loss: str) -> Networks | None:
     """The kernel for a block of networks; ``None`` where it is not legal or not worth while."""
     builder = Builder(program)
-    if any(line.scan is not None or line.equation.body.has(Within) for line in program.lines):
-        return None
-    if not is_legal(program, builder) or work(program.lines) > MOST_WORK:
+    if not (is_flat(program) and is_legal(program, builder)) or work(program.lines) > MOST_WORK:
         return None
     total = Line(0, Equation(Access(TOTAL), Access(loss)), "")
     parts = (_before(builder, program.lines), *_summed(builder, [*program.forward, total, *program.backward]))

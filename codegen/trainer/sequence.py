@@ -27,7 +27,7 @@ import sympy
 
 from codegen.arithmetic.program import Line, Program, is_plain
 from codegen.trainer.kinds import Kind
-from codegen.trainer.lanes import UNROLLED, is_legal, work
+from codegen.trainer.lanes import UNROLLED, is_flat, is_legal, work
 from codegen.trainer.loops import contiguity, fuse, loops
 from codegen.trainer.nodes import Assign, Loop, Node, Range, Reduce, tensors_of
 from codegen.trainer.products import extent
@@ -72,7 +72,10 @@ def sequence(program: Program, loss: str) -> Sequence | None:
     has_data = any(t.role in ("input", "target") for t in program.tensors.values())
     slopes = {t for t in builder.tensors if builder.is_gradient(t)}
     weights = [t.name for t in program.tensors.values() if t.role == "weight"]
-    if not (has_data and is_legal(program, builder) and len(slopes) == len(weights)) or work(program) > MOST_WORK:
+    if (
+        not (has_data and is_flat(program) and is_legal(program, builder) and len(slopes) == len(weights))
+        or work(program.lines) > MOST_WORK
+    ):
         return None
     layouts = {name: _layout(tensor) for name, tensor in builder.tensors.items()}
     nodes = tuple(fuse(_nodes(program, builder, layouts), sums=True))
