@@ -9,7 +9,7 @@ from math import prod
 from rich.console import Console
 from rich.text import Text as Styled
 
-from codegen.trainer import lanes, sequence
+from codegen.trainer import lanes, networks, sequence
 from codegen.trainer.kinds import Kind
 from codegen.trainer.lanes import Lanes, work
 from codegen.trainer.networks import Networks
@@ -63,10 +63,12 @@ def _choice(found: Plans) -> str:
     limits = {
         "samples in lanes": (found.lanes, f"minibatches of {lanes.LEAST} and more", lanes.MOST_WORK),
         "one by one": (found.sequence, "one sample at a time", sequence.MOST_WORK),
-        "networks in lanes": (found.networks, "fit_many", lanes.MOST_WORK),
+        "networks in lanes": (found.networks, "fit_many", networks.MOST_WORK),
     }
     for name, (plan, when, most) in limits.items():
         why = f"{amount} multiply-adds of a sample, at most {most}"
+        if plan is not None and amount > most:
+            why = f"{amount} multiply-adds of a sample, many of them in no matrix product"
         if plan is None:
             too_much = f"{amount} multiply-adds of a sample are more than {most}"
             why = too_much if amount > most else "the samples, or the order of the equations, do not allow it"
