@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from oracles import example, network_of
 
 from codegen.trainer import explain
 from derive.cli import main
 from derive.derivation import derive
-from tests.oracles import example, network_of
 
 
 @pytest.mark.parametrize("name", ["two_two_one", "iris", "digits", "gru", "gradient_descent"])

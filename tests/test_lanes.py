@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic, networks
+from oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
 from codegen.arithmetic.select import scatter
 from codegen.arithmetic.stable import stable_program
@@ -22,7 +23,6 @@ from codegen.trainer.lanes import LANES, Lanes, lanes
 from codegen.trainer.module import render
 from codegen.trainer.nodes import SAMPLE, Contraction, Loop, walk
 from codegen.trainer.samples import explicit
-from tests.oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
 DENSE = "input x[3]\nh[4] = tanh(dense(x))\np[2] = softmax(dense(h))\ntarget t[2]\nloss L = cross_entropy(t, p)"
 

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from networks import Made, networks
+from oracles import example, network_of, sweep_of
 
 from codegen.trainer.legality import IllegalPlan, check
 from codegen.trainer.module import render
@@ -16,8 +18,6 @@ from codegen.trainer.nodes import Assign, Clear, Loop, Node, Product, Reduce, re
 from codegen.trainer.plans import GIVEN, Plans, plans
 from codegen.trainer.schedule import TOTAL
 from codegen.trainer.sequence import Updated
-from tests.networks import Made, networks
-from tests.oracles import example, network_of, sweep_of
 
 NAMES = ("two_two_one", "iris", "digits", "rnn", "gru", "digits_conv", "digits_normalised")
 Nodes = tuple[Node, ...]

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from networks import agree, automatic
+from networks import networks as random_networks
+from oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
 from codegen.arithmetic.program import program_of
 from codegen.arithmetic.stable import stable
@@ -18,9 +21,6 @@ from codegen.trainer.lanes import LANES
 from codegen.trainer.module import render
 from codegen.trainer.networks import Networks, networks
 from codegen.trainer.nodes import SAMPLE, Loop, walk
-from tests.networks import agree, automatic
-from tests.networks import networks as random_networks
-from tests.oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
 SPEC = """
 input x[3]

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from test_formats import formulas, needs_node, node
+from test_notes import complaints, needs_latex, run_latex
 
 from codegen.formulas.profiles import profile
 from codegen.notes import compose as notes
@@ -21,8 +23,6 @@ from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
 from derive.language.build import load
 from derive.language.names import NOTATIONS
-from tests.test_formats import formulas, needs_node, node
-from tests.test_notes import complaints, needs_latex, run_latex
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.spec"))

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from numba.core.runtime import _nrt_python
 from numba.core.runtime.nrt import rtsys
+from oracles import imported, network_of, sweep_of
 
 from codegen.trainer.module import render
-from tests.oracles import imported, network_of, sweep_of
 
 #: Small: samples in lanes, no BLAS; with dropout: products by BLAS, masks drawn.
 SPECS = {

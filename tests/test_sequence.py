@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from networks import agree, automatic, networks
+from oracles import derived, draw, feed_forward, network_of, sweep_of
+from test_lanes import module_of
 
 from codegen.arithmetic.program import program_of
 from codegen.arithmetic.stable import stable
 from codegen.trainer.nodes import Assign, Loop, Reduce, walk
 from codegen.trainer.sequence import Sequence, Updated, sequence
 from derive.expressions import Access
-from tests.networks import agree, automatic, networks
-from tests.oracles import derived, draw, feed_forward, network_of, sweep_of
-from tests.test_lanes import module_of
 
 DENSE = "input x[3]\nh[6] = tanh(dense(x))\np[2] = softmax(dense(h))\ntarget t[2]\nloss L = cross_entropy(t, p)"
 PENALTY = """

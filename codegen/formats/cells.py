@@ -7,29 +7,36 @@ computed.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sympy
 
+from codegen.formats.celltext import (
+    array_text,
+    flat,
+    functions_in,
+    indented,
+    list_text,
+    needed,
+    printed_as,
+    tuple_text,
+)
 from codegen.formats.numpycode import INDENT, Arrays, Elements, Names, NumpyPrinter, definition, slopes
-from codegen.formulas.layout import Shown, mantissa_places, show
+from codegen.formulas.layout import show
+from codegen.formulas.matrices import grid, product
 from codegen.options import DECIMALS, MOST_DECIMALS
 from codegen.trainer.printer import Used
 from derive.derivation import Derivation
 from derive.evaluate import Number
-from derive.expressions import Access, Cases, Equal, accesses, index_symbols
-from derive.functions import Formula
+from derive.expressions import Access, Cases, Equal, accesses, index_symbols, rename
 from derive.gradient import adjoint_name
 from derive.naming import element_names
 from derive.network import Equation, Numbers, Tensor, flatten
-from derive.numbers import at
+from derive.numbers import Iteration, at
 from derive.scalars import adjoint
 from derive.selection import choices
 from derive.steps import ElementDerivation, delta_elements, evaluate_line
-from derive.tidy import derivative_of
 
 SHOWN = 24  # elements of an array that is printed
 PLACES = 12  # of an array of weights at which its derivative is compared with a central difference
@@ -76,7 +83,7 @@ class Cells:
         self.numbers = derivation.numbers
         self.used = Used()
         self.tensors: dict[str, Tensor] = {**self.network.tensors, **self.sweep.tensors}
-        self.functions = _functions([*self.network.flat_equations, *flatten(self.sweep.equations)])
+        self.functions = functions_in([*self.network.flat_equations, *flatten(self.sweep.equations)])
         self.names = Names(self.tensors.values(), self.functions)
         self.arrays = Arrays(self.names, self.tensors, self.used)
         self.elements = Elements(self.names, element_names(self.network.weights, self.network.notation), self.used)
@@ -118,17 +125,17 @@ class Cells:
             numbers += self._assigned(self.network.tensors[name], value)
         for weight in self.weights:
             numbers += self._assigned(weight, self.network.initial.get(weight.name))
-        numbers += [f"weights = {_list(self._variables(self.weights))}"]
+        numbers += [f"weights = {list_text(self._variables(self.weights))}"]
         names = self._variables(self.data)
         if len(self.network.samples) > 1:
             numbers += ["samples = ["]
             numbers += [f"{INDENT}({', '.join(self._sample(sample))},)," for sample in self.network.samples]
-            numbers += ["]", f"{_tuple(names)} = data = samples[0]"]
+            numbers += ["]", f"{tuple_text(names)} = data = samples[0]"]
         else:
             sample = self.network.samples[0] if self.network.samples else {}
             for tensor in self.data:
                 numbers += self._assigned(tensor, sample.get(tensor.name))
-            numbers += [f"data = {_tuple(names)}", "samples = [data]"]
+            numbers += [f"data = {tuple_text(names)}", "samples = [data]"]
         # The functions of all formulas, derivatives included, tell whether erf is needed.
         self._used_everywhere()
         head = IMPORTS.rstrip().split("\n")
@@ -149,12 +156,12 @@ class Cells:
         name = self.names.array(tensor.name)
         if value is not None or tensor.role == "mask":
             if not self.small:
-                return [f"{name} = {_array(tensor, value)}"]
-            texts = _flat(tensor, value)
+                return [f"{name} = {array_text(tensor, value)}"]
+            texts = flat(tensor, value)
             return [f"{', '.join(self._variables([tensor]))} = {', '.join(texts)}"]
         lines = [f"{name} = {text}" for text in self._drawn(tensor, name)]
         if self.small and tensor.shape:
-            lines.append(f"{_tuple(self._variables([tensor]))} = {name}.ravel()")
+            lines.append(f"{tuple_text(self._variables([tensor]))} = {name}.ravel()")
         return lines
 
     def _drawn(self, tensor: Tensor, name: str) -> list[str]:
@@ -172,8 +179,8 @@ class Cells:
 
     def _sample(self, sample: Mapping[str, Numbers]) -> list[str]:
         if self.small:
-            return [text for t in self.data for text in _flat(t, sample.get(t.name))]
-        return [_array(t, sample.get(t.name)) for t in self.data]
+            return [text for t in self.data for text in flat(t, sample.get(t.name))]
+        return [array_text(t, sample.get(t.name)) for t in self.data]
 
     # passes
 
@@ -258,8 +265,7 @@ class Cells:
         if self.small:
             definitions = self._backward_definitions()
             wanted = [e for e in definitions if e.tensor == written]
-            needed = _needed(wanted, definitions)
-            lines = self.elements.lines(needed, self._known_elements)
+            lines = self.elements.lines(needed(wanted, definitions), self._known_elements)
             return "\n".join([*lines, "", *(f'print(f"{{{self.elements.name(e)} = :.6g}}")' for e in wanted)])
         last = max(
             (n for n, s in enumerate(self._steps) if any(eq.lhs.tensor == written for eq in flatten([s]))), default=-1
@@ -271,25 +277,25 @@ class Cells:
     def as_functions(self) -> str:
         """Loss and gradient as functions, which give what the cells above gave."""
         check = [
-            f"for one, other in zip(gradient(weights, data), {_list(self._gradients())}):",
+            f"for one, other in zip(gradient(weights, data), {list_text(self._gradients())}):",
             f"{INDENT}assert np.allclose(one, other)",
         ]
         return "\n".join([self.loss_and_gradient(), "", "", *check])
 
     def loss_and_gradient(self) -> str:
         """Loss and gradient as functions of weights and data: the same statements once more."""
-        start = [f"{_tuple(self._variables(self.weights))} = weights"]
+        start = [f"{tuple_text(self._variables(self.weights))} = weights"]
         if self.data:
-            start.append(f"{_tuple(self._variables(self.data))} = data")
+            start.append(f"{tuple_text(self._variables(self.data))} = data")
         forward = self._forward_lines()
         if self.small:
             definitions = {**self._forward_definitions(), **self._backward_definitions()}
             backward = self.elements.lines(definitions)[len(forward) :]
         else:
             backward = self.arrays.lines(self.sweep.equations, set())
-        found = ["def loss(weights, data):", *_indented(start), *_indented(forward), f"{INDENT}return {self._loss}"]
-        found += ["", "", "def gradient(weights, data):", *_indented(start), *_indented(forward), *_indented(backward)]
-        return "\n".join([*found, f"{INDENT}return {_list(self._gradients())}"])
+        found = ["def loss(weights, data):", *indented(start), *indented(forward), f"{INDENT}return {self._loss}"]
+        found += ["", "", "def gradient(weights, data):", *indented(start), *indented(forward), *indented(backward)]
+        return "\n".join([*found, f"{INDENT}return {list_text(self._gradients())}"])
 
     # one weight
 
@@ -324,8 +330,8 @@ class Cells:
 
     # updates
 
-    def update_rule(self) -> str:
-        """The optimizer's equations as a function of a weight and its derivative."""
+    def _optimizer(self) -> tuple[dict[sympy.Symbol, str], NumpyPrinter]:
+        """What the quantities of the optimizer's equations are called, and a printer of these equations."""
         optimizer = self.network.optimizer
         names = {s: self.names.fresh(f"{s.name}_" if s.name in ("w", "g") else s.name) for s in optimizer.settings}
         names |= {optimizer.weight: "w", optimizer.gradient: "g", optimizer.count: self.names.fresh("k")}
@@ -333,7 +339,12 @@ class Cells:
             names.setdefault(symbol, self.names.fresh(symbol.name))
         for state in optimizer.states:
             names.setdefault(state, self.names.fresh(state.name))
-        printer = NumpyPrinter(_nothing, str, names, self.names.functions, self.used)
+        return names, NumpyPrinter(_nothing, str, names, self.names.functions, self.used)
+
+    def update_rule(self) -> str:
+        """The optimizer's equations as a function of a weight and its derivative."""
+        optimizer = self.network.optimizer
+        names, printer = self._optimizer()
         lines = [f"{names[optimizer.count]} = 1  # the first update"]
         for symbol, value in optimizer.settings.items():
             formula = optimizer.schedule if symbol == optimizer.rate and optimizer.schedule is not None else value
@@ -359,8 +370,73 @@ class Cells:
             lines = ["gradients = gradient(weights, data)"]
         lines.append("new_weights = [update(w, g) for w, g in zip(weights, gradients)]")
         if self.small:
-            lines += [f"{_tuple(self._variables(self.weights, new=True))} = new_weights", ""]
+            lines += [f"{tuple_text(self._variables(self.weights, new=True))} = new_weights", ""]
             lines += self._shown(self.weights, new=True)
+        return "\n".join(lines)
+
+    def matrices(self) -> str:
+        """Gradients of single samples as the products that the matrix form shows, held against the elements."""
+        lines = []
+        for weight in reversed(self.weights):
+            found = self.sweep.adjoints[weight.name]
+            layout = grid(weight, found.indices, False)
+            split = product(layout, found.closed)
+            if layout is None or split is None:
+                continue
+            sides = [(split.left, layout.down, len(layout.rows)), (split.right, layout.across, len(layout.rows[0]))]
+            vectors = [
+                list_text([self._element(part, {place: sympy.Integer(n)}) for n in range(1, extent + 1)])
+                for part, place, extent in sides
+                if part is not None and place is not None
+            ]
+            text = f"np.outer({', '.join(vectors)})" if len(vectors) == 2 else f"np.array({vectors[0]})"
+            if split.scalar != 1:
+                text = f"({self._element(split.scalar, {})}) * {text}"
+            rows = [list_text([self.elements.name(adjoint(e)) for e in row]) for row in layout.rows]
+            name = self.names.array(adjoint_name(weight.name)) if weight.shape else ""
+            if name:
+                lines += [f"{name} = {text}", f"print({name})"]
+                lines.append(f"assert np.allclose({name}, np.array({list_text(rows)}).reshape({name}.shape))")
+        return "\n".join(lines)
+
+    def _element(self, part: sympy.Expr, places: Mapping[sympy.Expr, sympy.Expr]) -> str:
+        return self.elements.text(self.scalars.named(rename(part, dict(places))))
+
+    def next_updates(self, found: Sequence[Iteration], rough: Sequence[Iteration]) -> str:
+        """Training carried on, the optimizer's states handed from update to update.
+
+        The losses are held against the text where those in single steps of 15 digits, ``rough``, agree with it: beside
+        a kink, or where training diverges, a rounding may decide.
+        """
+        optimizer = self.network.optimizer
+        names, printer = self._optimizer()
+        w, g, k = (names[s] for s in (optimizer.weight, optimizer.gradient, optimizer.count))
+        states = [names[s] for s in optimizer.states]
+        lines = [f"def step({', '.join([w, g, k, *states])}):"]
+        if optimizer.schedule is not None:
+            lines.append(f"{INDENT}{names[optimizer.rate]} = {printer.text(optimizer.schedule)}")
+        lines += [f"{INDENT}{names[symbol]} = {printer.text(body)}" for symbol, body in optimizer.updates]
+        starts = [printer.text(optimizer.starts.get(s, sympy.Integer(0))) for s in optimizer.states]
+        start = tuple_text([f"np.full(np.shape(one), {s})" for s in starts]) if starts else "()"
+        share = " / len(samples)" if self.network.batch != "sum" and len(self.network.samples) > 1 else ""
+        lines += [
+            f"{INDENT}return {', '.join([w, *states])}{',' * (not states)}",
+            "",
+            "",
+            f"trained = [(one, {start.strip('(),') + ',' if starts else ''}) for one in weights]",
+            "losses = []",
+            f"for count in range(1, {len(found) + 1}):",
+            f"{INDENT}now = [one[0] for one in trained]",
+            f"{INDENT}losses.append(sum(loss(now, data) for data in samples){share})",
+            f"{INDENT}slopes = [sum(parts){share} for parts in zip(*(gradient(now, data) for data in samples))]",
+            f"{INDENT}trained = [step(one[0], slope, count, *one[1:]) for one, slope in zip(trained, slopes)]",
+            "",
+            'print("losses:", np.array(losses))',
+        ]
+        for n, (exact, near) in enumerate(zip(found, rough, strict=False)):
+            if abs(exact.loss - near.loss) > 1e-9 * max(1, abs(exact.loss)):
+                break
+            lines.append(self.agrees(f"losses[{n}]", exact.loss, self.decimals))
         return "\n".join(lines)
 
     # numbers in the text
@@ -368,7 +444,7 @@ class Cells:
     def agrees(self, name: str, value: Number, decimals: int = MOST_DECIMALS) -> str:
         """The assertion that a variable has the number that is printed."""
         decimals = min(decimals, self.decimals)
-        printed, places = _printed(show(value, decimals), decimals)
+        printed, places = printed_as(show(value, decimals), decimals)
         return f"assert same({name}, {printed}{f', places={places}' if places != 6 else ''})"
 
     def value_of(self, element: Access, value: Number, new: bool = False) -> str:
@@ -462,82 +538,6 @@ class Cells:
         equations = [*self.network.flat_equations, *flatten(self.sweep.equations)]
         bodies = [*(eq.body for eq in equations), *(f.body for f in self.functions)]
         return any(b.has(Cases, Equal, sympy.Abs, sympy.sign) for b in bodies)
-
-
-def _functions(equations: Iterable[Equation]) -> list[Any]:
-    """All functions given by a formula, those inside formulas and their derivatives included, in the order met."""
-    found: list[Any] = []
-    waiting: list[Any] = [type(f) for eq in equations for f in sorted(eq.body.atoms(Formula), key=str)]
-    while waiting:
-        function = waiting.pop(0)
-        if function not in found:
-            found.append(function)
-            places = [n for n, p in enumerate(function.parameters) if p not in function.defaults]
-            bodies = [function.body, *(derivative_of(function, n) for n in places)]
-            waiting += [type(f) for body in bodies for f in sorted(body.atoms(Formula), key=str)]
-    return found
-
-
-def _needed(wanted: Iterable[Access], definitions: dict[Access, sympy.Expr]) -> dict[Access, sympy.Expr]:
-    """The definitions of what is wanted and of all that these read."""
-    found: dict[Access, sympy.Expr] = {}
-    waiting = list(reversed(list(wanted)))
-    while waiting:
-        element = waiting.pop()
-        if element in definitions and element not in found:
-            found[element] = definitions[element]
-            waiting += reversed(accesses(definitions[element]))
-    return found
-
-
-def _printed(shown: Shown, decimals: int) -> tuple[str, int]:
-    """A printed number as Python writes it, and the decimal place up to which it holds."""
-    parts = re.fullmatch(r"(-?[\d.]+)(?: \\cdot 10\^\{(-?\d+)\})?", shown.text)
-    assert parts is not None, shown.text
-    mantissa, exponent = parts.groups()
-    if exponent is not None:
-        return f"{mantissa}e{exponent}", mantissa_places(decimals) - int(exponent)
-    return mantissa, max(decimals, 9) if shown.exact else decimals
-
-
-def _flat(tensor: Tensor, value: Numbers | None) -> list[str]:
-    """The numbers of all elements in order; a mask that is not given is 1."""
-
-    def walk(part: Numbers, depth: int) -> Iterable[str]:
-        if depth == 0:
-            return [_number(part)]
-        return [text for item in part for text in walk(item, depth - 1)]
-
-    return ["1.0"] * tensor.size if value is None else list(walk(value, len(tensor.shape)))
-
-
-def _array(tensor: Tensor, value: Numbers | None) -> str:
-    numbers = iter(_flat(tensor, value))
-
-    def nest(shape: tuple[int, ...]) -> str:
-        if not shape:
-            return next(numbers)
-        return f"[{', '.join(nest(shape[1:]) for _ in range(shape[0]))}]"
-
-    if value is None and tensor.shape:
-        return f"np.ones({tensor.shape})"
-    return f"np.array({nest(tensor.shape)})" if tensor.shape else next(numbers)
-
-
-def _number(value: sympy.Expr) -> str:
-    return repr(float(value))
-
-
-def _tuple(names: list[str]) -> str:
-    return ", ".join(names) if len(names) > 1 else f"({''.join(names)}{',' * len(names)})"
-
-
-def _list(names: list[str]) -> str:
-    return f"[{', '.join(names)}]"
-
-
-def _indented(lines: Iterable[str]) -> list[str]:
-    return [INDENT + line if line else line for line in lines]
 
 
 def _nothing(access: Access) -> str:

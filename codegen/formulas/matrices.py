@@ -16,7 +16,7 @@ from codegen.formulas.hues import painted
 from codegen.formulas.latex import Latex
 from codegen.formulas.profiles import PRODUCTS
 from derive.expressions import Access, Cases, Index, Within, index_symbols, rename
-from derive.matrixform import is_whole, outer
+from derive.matrixform import Outer, is_whole, outer
 from derive.network import Equation, Scan, Tensor, flatten
 from derive.scalars import Scalars
 
@@ -301,13 +301,21 @@ def bmatrix(rows: list[list[str]], small: bool = False) -> str:
     return f"\\begin{{bmatrix}} {inside} \\end{{bmatrix}}"
 
 
+def product(layout: Grid | None, closed: sympy.Expr | None) -> Outer | None:
+    """The factors of a gradient matrix that is one product of a scalar, a column and a row."""
+    if layout is None or closed is None or closed.is_Add:
+        return None
+    split = outer(closed, layout.down, layout.across)
+    return None if split is None or (split.left is None and split.right is None) else split
+
+
 def factored(layout: Grid, closed: sympy.Expr | None, scalars: Scalars, write: Callable[..., str]) -> str | None:
     """A gradient matrix as scalar · column · row where it is one such product.
 
     ``write`` turns an element-level expression into text; with a second argument ``True`` into a factor.
     """
-    split = outer(closed, layout.down, layout.across) if closed is not None and not closed.is_Add else None
-    if split is None or (split.left is None and split.right is None):
+    split = product(layout, closed)
+    if split is None:
         return None
 
     def vector(part: sympy.Expr, place: sympy.Expr, extent: int) -> list[str]:

@@ -26,6 +26,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
             section.say("All weights of an array at once:")
             for block in blocks:
                 section.display(*block, together=True)
+            section.code(lambda: lecture.cells.matrices())
     batch_form(lecture, section)
     return [section] if section.blocks else []
 
