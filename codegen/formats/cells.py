@@ -417,13 +417,12 @@ class Cells:
             lines.append(f"{INDENT}{names[optimizer.rate]} = {printer.text(optimizer.schedule)}")
         lines += [f"{INDENT}{names[symbol]} = {printer.text(body)}" for symbol, body in optimizer.updates]
         starts = [printer.text(optimizer.starts.get(s, sympy.Integer(0))) for s in optimizer.states]
-        start = tuple_text([f"np.full(np.shape(one), {s})" for s in starts]) if starts else "()"
         share = " / len(samples)" if self.network.batch != "sum" and len(self.network.samples) > 1 else ""
         lines += [
             f"{INDENT}return {', '.join([w, *states])}{',' * (not states)}",
             "",
             "",
-            f"trained = [(one, {start.strip('(),') + ',' if starts else ''}) for one in weights]",
+            f"trained = [({', '.join(['one', *starts])},) for one in weights]",
             "losses = []",
             f"for count in range(1, {len(found) + 1}):",
             f"{INDENT}now = [one[0] for one in trained]",
