@@ -8,6 +8,7 @@ Three depths of a closed form meet here: the equations in indices (:mod:`derive.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
@@ -21,6 +22,7 @@ from derive.network import Equation, Network, Scan, Tensor, flatten
 
 MAX_SIZE = 10_000  # symbols of an element written out; beyond, they are not counted
 MAX_STEPS = 4  # of a recurrence that is unrolled
+MAX_CHOICES = 8  # elements of which the largest is written out
 
 
 class Scalars:
@@ -153,10 +155,18 @@ def adjoint(element: Access) -> Access:
 
 
 def is_small(network: Network, limit: int = 40) -> bool:
-    """Whether every single weight can be shown: at most ``limit`` weights, no long sums, no long way back in time."""
+    """Whether every single weight can be shown: at most ``limit`` weights, no long sums, no long way back in time.
+
+    The largest of k elements, written out as cases inside cases, has 2^k of them.
+    """
     steps = [step.last - step.first + 1 for step in network.equations if isinstance(step, Scan)]
     return (
         sum(t.size for t in network.weights) <= limit
         and all(t.size <= 4 * limit for t in network.tensors.values())
         and max(steps, default=0) <= MAX_STEPS
+        and all(_choices(eq) <= MAX_CHOICES for eq in network.flat_equations if eq.kind != "sum")
     )
+
+
+def _choices(eq: Equation) -> int:
+    return math.prod(eq.ranges[s][1] - eq.ranges[s][0] + 1 for s in eq.reduce)
