@@ -150,3 +150,11 @@ def test_a_weight_updated_too_early_is_noticed(name):
 def test_the_plans_of_any_network_are_legal(made: Made):
     network = network_of(made.spec)
     render(network, sweep_of(made.spec), spec_name="net.spec", module_name="net_trainer")
+
+
+def test_a_product_may_be_multiplied_by_a_number_afterwards():
+    """In place: the statement reads what the product has written, and gives it anew."""
+    spec = "input x[64]\nh[64] = tanh(linear(x))\nloss L = 0.1 * sum(cos(h))"
+    found = plans(network_of(spec), sweep_of(spec))
+    assert any(isinstance(n, Product) and n.out.tensor == "∂W1" for n in walk(found.whole.backward))
+    render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer")

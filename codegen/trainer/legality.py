@@ -163,7 +163,9 @@ def _earlier_turn(first: Touch, second: Touch) -> bool:
 
 
 def _before(w: Touch, r: Touch, writes: list[Touch]) -> None:
-    """Rule 1 for one write and one read."""
+    """Rule 1 for one write and one read; a statement may give a value anew from the one that is there."""
+    if w.path == r.path and w.access == r.access and any(o.path < w.path for o in writes if not o.zero):
+        return
     for loop in _shared(w, r):
         turn = _turn(w, r, loop)
         if turn == -1:
