@@ -103,7 +103,7 @@ def test_a_block_has_the_gradient_that_the_equations_have(spec, count, seed, tmp
         np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-12 * max(largest, 1))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=networks(4, coupled=False), count=st.integers(1, LANES))
 def test_a_block_of_any_network_agrees_with_automatic_differentiation(made, count, tmp_path):
     """Convolutions, joins, products, reductions; what lanes are not legal for is passed over."""

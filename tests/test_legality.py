@@ -158,3 +158,14 @@ def test_a_product_may_be_multiplied_by_a_number_afterwards():
     found = plans(network_of(spec), sweep_of(spec))
     assert any(isinstance(n, Product) and n.out.tensor == "∂W1" for n in walk(found.whole.backward))
     render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer")
+
+
+def test_a_state_before_the_first_step_has_its_derivative_after_all_others():
+    spec = """
+        input x[4, 3]
+        weight A[2, 2], B[2, 3], s[2]
+        h[0] = s
+        h[t] = tanh(A @ h[t-1] + B @ x[t] + s)
+        loss L = sum(cos(h))
+    """
+    render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="net_trainer")

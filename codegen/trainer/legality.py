@@ -166,6 +166,8 @@ def _before(w: Touch, r: Touch, writes: list[Touch]) -> None:
     """Rule 1 for one write and one read; a statement may give a value anew from the one that is there."""
     if w.path == r.path and w.access == r.access and any(o.path < w.path for o in writes if not o.zero):
         return
+    if _apart(w, r):
+        return
     for loop in _shared(w, r):
         turn = _turn(w, r, loop)
         if turn == -1:
@@ -176,6 +178,15 @@ def _before(w: Touch, r: Touch, writes: list[Touch]) -> None:
             anew = any(not o.adds and loop in o.loops and o.path < w.path for o in writes)
             _require(anew, f"{r.tensor} is read before all its terms are there")
     _require(w.path < r.path, f"{r.tensor} is read before it is written")
+
+
+def _apart(one: Touch, other: Touch) -> bool:
+    """Whether no element is touched by both: in some dimension one ends before the other begins."""
+    for d in range(min(len(one.indices), len(other.indices))):
+        a, b = _bounds(one, d), _bounds(other, d)
+        if a is not None and b is not None and (a[1] < b[0] or b[1] < a[0]):
+            return True
+    return False
 
 
 def _everywhere(r: Touch, writes: list[Touch]) -> None:
