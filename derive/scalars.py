@@ -85,6 +85,8 @@ class Scalars:
             terms.append(self.named(rename(eq.body, {**binding, **inner})))
         if eq.kind == "sum":
             return sympy.Add(*terms)
+        if len(terms) > MAX_CHOICES:  # only pictures look at an element of a network so large, to see what it reads
+            return sympy.Max(*terms, evaluate=False)
         largest = terms[-1]
         for term in reversed(terms[:-1]):
             largest = maximum(term, largest)

@@ -21,6 +21,9 @@ FOUND = {
         "d2 = d1 + d1 * 2 + relu(b + a)\nd = d2 + 3 * d2 + relu(b - a)\ne = c - d\nf = e^2\n"
         "loss g = f / 2 + 10 / f\ninit a = -4, b = 2\n"
     ),
+    "the largest of many elements": (
+        "input x[24]\nweight w\ntarget t\nh = max(x) * w + max(x^2)\nloss L = (h - t)^2\n"
+    ),
     "a curve that is flat far from zero": (
         "input X1, X2\nweight W1, W2\nloss F = W1 * X1 + W2 * X2\nrate a = 0.1\ninit W1 = 0.5, W2 = 1e300\n"
         "sample X1 = 2, X2 = -1/3\n"
