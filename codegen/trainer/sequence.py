@@ -12,7 +12,8 @@ layer lie side by side in a SIMD register.  Of a loop with more than :data:`SHOR
 or it writes the turns out before it looks for SIMD instructions; ``8 & lanes`` is 0 or 8 for all it knows, though every
 bit of lanes is set.
 
-Measured on one update of 2-8-1 with tanh and sigmoid (ns, float32, best of 15, two busy Zen 4 cores): 46 in this way;
+Measured on kernels written by hand, one update of 2-8-1 with tanh and sigmoid (ns, float32, best of 15, two busy
+Zen 4 cores): 46 in this way;
 79 with every unit a scalar of its own, which LLVM does not put together again; 53 with the derivatives in arrays and
 the update after them; 61 for the loops in C of ``benchmarks/training``.
 """
