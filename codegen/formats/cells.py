@@ -391,7 +391,8 @@ class Cells:
             ]
             text = f"np.outer({', '.join(vectors)})" if len(vectors) == 2 else f"np.array({vectors[0]})"
             if split.scalar != 1:
-                text = f"({self._element(split.scalar, {})}) * {text}"
+                scalar = self._element(split.scalar, {})
+                text = f"{scalar if scalar.isidentifier() else f'({scalar})'} * {text}"
             rows = [list_text([self.elements.name(adjoint(e)) for e in row]) for row in layout.rows]
             name = self.names.array(adjoint_name(weight.name)) if weight.shape else ""
             if name:
