@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from codegen.formulas.layout import visible_length
+from codegen.formulas.layout import brace_end, environment_end, visible_length
 from codegen.notes.document import spans
 from codegen.pictures import chart
 from codegen.pictures.chart import Chart
@@ -28,15 +28,15 @@ def formula(latex: str, inside: bool = False) -> float:
     found, position = _LETTER + deep * _SCRIPTS, 0
     while position < len(latex):
         if latex.startswith("\\begin{", position):
-            end = closing(latex, position)
+            end = environment_end(latex, position)
             found, position = max(found, _environment(latex[position:end])), end
         elif latex.startswith("\\frac{", position):
-            middle = group(latex, position + 5)
-            end = group(latex, middle)
+            middle = brace_end(latex, position + 5)
+            end = brace_end(latex, middle)
             above, below = formula(latex[position + 5 : middle], True), formula(latex[middle:end], True)
             found, position = max(found, _SMALL if inside else above + below + _BAR), end
         elif latex.startswith("\\underbrace{", position):
-            middle = group(latex, position + 11)
+            middle = brace_end(latex, position + 11)
             found, position = max(found, formula(latex[position + 11 : middle]) + _BRACE), middle
         elif latex.startswith("\\sum", position):
             found, position = max(found, _SUM), position + 4
@@ -60,27 +60,6 @@ def paragraph(text: str) -> float:
         highest = max(highest, formula(inside) * 0.75 if "\\" in inside else 0.0)
     lines = max(1, math.ceil(length / _LETTERS_A_LINE))
     return (lines - 1) * LINE + highest + 5.0
-
-
-def group(latex: str, opening: int) -> int:
-    """The place after the group in braces that opens at ``opening``."""
-    depth = 0
-    for position in range(opening, len(latex)):
-        if latex[position] in "{}" and latex[position - 1] != "\\":
-            depth += 1 if latex[position] == "{" else -1
-            if depth == 0:
-                return position + 1
-    return len(latex)
-
-
-def closing(latex: str, opening: int) -> int:
-    """The place after the environment that opens at ``opening``."""
-    depth = 0
-    for mark in re.compile(r"\\(begin|end)\{[a-z]+\}").finditer(latex, opening):
-        depth += 1 if mark[1] == "begin" else -1
-        if depth == 0:
-            return mark.end()
-    return len(latex)
 
 
 def picture(figure: Figure | Chart) -> float:

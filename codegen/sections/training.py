@@ -33,13 +33,17 @@ def training(lecture: Lecture) -> list[Section]:
     output = prediction(lecture)
     head = ("update", *(["prediction for the first sample" if several else "prediction"] if output else []), "loss")
     section.table(head, *(row(lecture, iteration, output) for iteration in found))
-    with context.workdps(15):
-        rough = iterations(lecture.network, lecture.sweep, numbers, UPDATES)
-    section.code(lambda: lecture.cells.next_updates(found, rough))
+    section.code(lambda: lecture.cells.next_updates(found, in_doubles(lecture, numbers)))
     if drawable(points := tuple((float(i.updates), float(i.loss.real)) for i in found)):
         section.say("The loss of the table, drawn:")
         section.picture(curve(lecture, found, points))
     return [section, *descent(lecture, numbers)]
+
+
+def in_doubles(lecture: Lecture, numbers: WorkedNumbers) -> list[Iteration]:
+    """The same updates in 15 digits, as a notebook has them; only notebooks ask."""
+    with context.workdps(15):
+        return iterations(lecture.network, lecture.sweep, numbers, UPDATES)
 
 
 def prediction(lecture: Lecture) -> Tensor | None:
