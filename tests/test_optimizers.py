@@ -297,7 +297,7 @@ def test_a_rate_that_changes_in_training(make) -> None:
 
 def test_only_the_solver_in_use_is_compiled(make) -> None:
     module = make(LINE)
-    module.Trainer("adam", max_iter=1).fit([[1, 2]], [1])
+    module.Trainer("adam", max_iter=1).fit([[1, 2], [2, 1]], [1, 2])
     compiled = [s for s in module.SOLVERS if step_of(module, s).signatures]
     assert compiled == ["adam"]
 

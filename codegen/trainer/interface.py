@@ -12,7 +12,7 @@ from derive.selection import choices
 #: The parameters of the class ``Trainer`` that every network has.
 PARAMETERS = (
     "solver learning_rate_init batch_size max_iter shuffle random_state dtype momentum tol n_iter_no_change verbose "
-    "warm_start"
+    "warm_start math"
 ).split()
 
 

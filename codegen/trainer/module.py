@@ -46,6 +46,7 @@ IN_LANES = [
     "from numba.extending import intrinsic",
     "from numba.np.arrayobj import make_array, populate_array",
 ]
+FOR_EXACT = ["import functools", "from numba import jit, types"]
 FOR_CONTRACTIONS = ["import contextlib", "import itertools", "from llvmlite import ir"]
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
@@ -152,6 +153,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "xlogy": "xlogy" in functions,
         "difference": "difference" in functions,
         "vectormath": vectormath.source(emitted, imports=False).strip("\n"),
+        "elementary": f"({', '.join(emitted)}{',' if len(emitted) == 1 else ''})",
         "classifier": classifier,
         "choices": bool(choices(network.flat_equations)),
         "several_targets": not classifier and sum(t.size for t in network.of_role("target")) > 1,
@@ -321,6 +323,7 @@ def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contr
     lines = [line for line in vectormath.import_lines(emitted) if line]
     lines += IN_LANES if in_lanes else []
     lines += FOR_CONTRACTIONS if contractions else []
+    lines += FOR_EXACT if emitted else []
     standard = {
         "import os",
         "import sys",
@@ -333,4 +336,6 @@ def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contr
             module, _, imported = line.removeprefix("from ").partition(" import ")
             names.setdefault(module, set()).update(imported.split(", "))
     others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
-    return [*sorted(standard), "from concurrent.futures import ThreadPoolExecutor", "", "import numpy as np", *others]
+    standard_names = ["from concurrent.futures import ThreadPoolExecutor"]
+    standard_names += ["from types import FunctionType"] if emitted else []
+    return [*sorted(standard), *standard_names, "", "import numpy as np", *others]

@@ -26,7 +26,7 @@ RATE = "learning_rate_init"
 METHODS = ("self", "fit", "partial_fit", "predict", "predict_proba", "score", "get_params", "set_params")
 OTHERS = (
     "solver learning_rate_init batch_size max_iter shuffle random_state dtype tol n_iter_no_change verbose warm_start "
-    "constants"
+    "constants math"
 ).split()
 
 
