@@ -15,12 +15,11 @@ from networks import agree, automatic
 from networks import networks as random_networks
 from oracles import derived, draw, feed_forward, imported, network_of, sweep_of
 
-from codegen.arithmetic.program import program_of
-from codegen.arithmetic.stable import stable
 from codegen.trainer.lanes import LANES
 from codegen.trainer.module import render
-from codegen.trainer.networks import Networks, networks
+from codegen.trainer.networks import Networks
 from codegen.trainer.nodes import SAMPLE, Loop, walk
+from codegen.trainer.plans import plans
 
 SPEC = """
 input x[3]
@@ -34,8 +33,7 @@ PLAIN = "input x[2]\nh[3] = dropout(tanh(dense(x)), 0.5)\ny = dense(h)\ntarget t
 
 
 def plan(spec: str) -> Networks | None:
-    network = network_of(spec)
-    return networks(stable(program_of(network, sweep_of(spec))), network.loss)
+    return plans(network_of(spec), sweep_of(spec)).networks
 
 
 def module_of(spec: str, folder: Any, name: str = "net_trainer") -> ModuleType:
@@ -101,22 +99,16 @@ def test_every_lane_has_the_gradient_that_the_equations_have(spec, count, seed, 
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(made=random_networks(4), count=st.integers(1, 2))
+@given(made=random_networks(4, coupled=False), count=st.integers(1, 2))
 def test_any_network_in_lanes_agrees_with_automatic_differentiation(made, count, tmp_path):
     """Convolutions, joins, products, reductions; what lanes are not legal for is passed over."""
     assume(plan(made.spec) is not None)
     lanes, expected = [], []
     for lane in range(2):
-        shared = {n: v * (1 - lane / 8) for n, v in made.numbers.items() if n in made.weights}
-        samples = [
-            {
-                n: (1 - k / 32) * v if n in made.data and made.data[n][0] == "x" else v
-                for n, v in (made.numbers | shared).items()
-            }
-            for k in range(count)
-        ]
-        lanes.append(samples)
-        expected.append(summed([automatic(made, sample) for sample in samples]))
+        weights = {n: v * (1 - lane / 8) for n, v in made.weights.items()}
+        samples = made.samples[lane : lane + count]
+        lanes.append([sample | weights for sample in samples])
+        expected.append(summed([automatic(made, (sample,), weights) for sample in samples]))
     for found, wanted in zip(lane_gradients(module_of(made.spec, tmp_path), lanes), expected, strict=True):
         agree(found, wanted)
 

@@ -16,8 +16,14 @@ import pytest
 
 from derive.cli import main
 
-#: What a trainer may import: arithmetic, and `sys` for its self-check.
-ALLOWED = {"__future__", "collections", "functools", "math", "numbers", "numpy", "numba", "scipy", "sys", "typing"}
+#: What a trainer may import: arithmetic, threads and the number of processors, `sys` for its self-check, and
+#: scikit-learn's tags when scikit-learn asks for them.
+ALLOWED = {"__future__", "collections", "concurrent", "functools", "math", "numba", "numbers", "numpy", "os"} | {
+    "scipy", "sklearn", "sys", "typing",
+}  # fmt: skip
+
+#: What it may want of the operating system.
+OF_THE_SYSTEM = {"cpu_count", "sched_getaffinity"}
 
 #: Titles that would do harm if they reached an output as they are.
 HOSTILE = [
@@ -93,13 +99,15 @@ def skeleton(text: str) -> str:
 
 
 def imports(text: str) -> set[str]:
-    """The modules that a Python module imports, and the builtins of ill repute that it names."""
+    """The modules that a Python module imports, the builtins of ill repute that it names, and what it has of `os`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").partition(".")[0])
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+            found |= {f"os.{node.attr}"} - {f"os.{name}" for name in OF_THE_SYSTEM}
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             found |= {node.func.id} & {
                 "__import__",

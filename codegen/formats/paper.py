@@ -9,6 +9,18 @@ from codegen.pictures.chart import Chart, chart_tikz
 from codegen.pictures.tikz import tikz
 
 
+def joined(blocks: list[Block]) -> list[Block]:
+    """Displays without a word between them are one: their lines align, and no space is lost."""
+    found: list[Block] = []
+    for block in blocks:
+        last = found[-1] if found else None
+        if isinstance(block, Display) and isinstance(last, Display) and not (block.together or last.together):
+            found[-1] = Display((*last.rows, *block.rows))
+        else:
+            found.append(block)
+    return found
+
+
 def tex(block: Block, labels: str = "") -> str:
     """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one."""
     match block:

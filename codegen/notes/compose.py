@@ -55,6 +55,7 @@ def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) 
         source=escape(spec_name),
         title=title,
         sections=notes(derivation, options)[1],
+        joined=paper.joined,
         tex=paper.tex,
         preamble=[line.replace("\\newcommand", "\\providecommand") for line in preamble[1:]] if fragment else preamble,
         labels=module_name(Path(spec_name).stem),

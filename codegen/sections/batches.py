@@ -7,6 +7,7 @@ from codegen.formulas.layout import Shown, relation
 from codegen.formulas.matrices import MAX_SIDE, bmatrix
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
+from codegen.sections.pairs import in_pairs
 from derive.evaluate import Number
 from derive.gradient import adjoint_name
 from derive.network import Scan, flatten
@@ -26,7 +27,8 @@ def batch_form(lecture: Lecture, section: Section) -> None:
         f"For a batch of ${COUNT}$ samples, every sample a {'row' if writer.rows else 'column'}, with {shapes} and "
         f"$\\mathbf{{1}}$, a column of ones that repeats for every sample what is the same for all:"
     )
-    section.display(*rows.values(), *gradients.values())
+    values, deltas = ([row for name, row in rows.items() if (name[0] == "∂") is slope] for slope in (False, True))
+    section.display(*in_pairs(values), *deltas, *in_pairs(list(gradients.values())))
     mean = "" if lecture.network.batch == "sum" else f"; $1/{COUNT}$ makes it their mean"
     section.say(f"In these products the sum over the samples is carried out{mean}.")
     numbers = number_rows(lecture, writer, given, rows, gradients)

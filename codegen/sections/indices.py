@@ -7,6 +7,7 @@ from dataclasses import replace
 from codegen.formulas.layout import relation, visible_length
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
+from codegen.sections.pairs import in_pairs
 from codegen.sections.worked import Worked
 from derive.expressions import Access
 from derive.index_steps import IndexDerivation
@@ -55,7 +56,7 @@ def one_of_each(lecture: Lecture) -> list[Section]:
         return []
     section = Section("Chosen weights" if lecture.options.weights else "One weight of each array")
     section.say("With numbers in the place of the indices; the other weights of an array by analogy.")
-    section.display(*(row for weight in shown for row in single(lecture, weight)))
+    section.display(*(row for weight in shown for row in in_pairs(single(lecture, weight), 2 * len(shown))))
     section.code(lambda: lecture.cells.chosen(shown))
     return [section]
 

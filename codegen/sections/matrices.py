@@ -11,6 +11,7 @@ from codegen.formulas.matrices import bmatrix, factored, grid
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.batches import batch_form
+from codegen.sections.pairs import in_pairs
 from derive.network import flatten
 
 
@@ -71,21 +72,22 @@ def _symbols(lecture: Lecture, sign: str, expression: sympy.Expr, scalar: bool =
 
 
 def matrix_rows(lecture: Lecture) -> list[Row]:
-    rows = []
+    """Values, then δs, then derivatives by the weights; those that have no matrix form are left out."""
+    values, deltas, gradients = [], [], []
     for eq in lecture.network.flat_equations:
         if not lecture.network.tensors[eq.lhs.tensor].anonymous:
             text = lecture.matrix.equation(eq)
             if text and "\\sum" not in text:
-                rows.append(Row(lecture.matrix.left(eq.lhs), text))
+                values.append(Row(lecture.matrix.left(eq.lhs), text))
     for eq in flatten(lecture.sweep.equations):
         name = eq.lhs.tensor.removeprefix("∂")
         if name in lecture.sweep.deltas and not eq.accumulate:
             text = lecture.matrix.equation(eq)
             if text:
-                rows.append(Row(lecture.matrix.left(eq.lhs), text))
+                deltas.append(Row(lecture.matrix.left(eq.lhs), text))
         elif name in lecture.sweep.weights and not eq.accumulate:
             text = lecture.matrix.gradient(eq)
             if text:
                 left = lecture.derivative(lecture.matrix.bold(name))
-                rows.append(Row(left, text))
-    return rows
+                gradients.append(Row(left, text))
+    return [*in_pairs(values), *deltas, *in_pairs(gradients)]
