@@ -47,7 +47,15 @@ IN_LANES = [
     "from numba.np.arrayobj import make_array, populate_array",
 ]
 FOR_EXACT = ["import functools", "from numba import jit, types"]
-FOR_CONTRACTIONS = ["import contextlib", "import itertools", "from llvmlite import ir"]
+FOR_SUBNORMALS = [
+    "import contextlib",
+    "import platform",
+    "from llvmlite import ir",
+    "from numba import config, types",
+    "from numba.core import cgutils",
+    "from numba.extending import intrinsic",
+]
+FOR_CONTRACTIONS = ["import itertools"]
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
 
@@ -321,7 +329,7 @@ def _contraction_source() -> str:
 
 def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contractions: bool) -> list[str]:
     lines = [line for line in vectormath.import_lines(emitted) if line]
-    lines += IN_LANES if in_lanes else []
+    lines += [*FOR_SUBNORMALS, *(IN_LANES if in_lanes else [])]
     lines += FOR_CONTRACTIONS if contractions else []
     lines += FOR_EXACT if emitted else []
     standard = {
