@@ -45,7 +45,8 @@ def show(derivation: Derivation, console: Console | None = None) -> None:
         _section(console, "One sample after the other", [("a sample", found.sequence.nodes)], found.sequence)
     if found.networks:
         many = found.networks
-        parts = [("before", many.before), ("a sample", many.sample), ("after", many.after)]
+        parts = [("before", many.before), ("the samples of a tile", many.sample)]
+        parts += [("a tile", many.tile), ("after", many.after)]
         _section(console, "Networks in lanes", parts, many)
 
 

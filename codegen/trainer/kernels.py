@@ -37,9 +37,13 @@ def kernel(
     schedule: Schedule | Lanes | Sequence,
     names: Mapping[str, str],
     depth: int = FUNCTION_INDENT,
+    around: Mapping[Index, str] | None = None,
 ) -> Kernel:
-    """Print the nodes of one kernel; ``names`` gives an identifier for every tensor."""
-    writer = _Writer(schedule, names)
+    """Print the nodes of one kernel; ``names`` gives an identifier for every tensor.
+
+    ``around`` are the variables, from 0 on, of loops that the kernel is in.
+    """
+    writer = _Writer(schedule, names, variables={i: (name, 0) for i, name in (around or {}).items()})
     writer.nodes(nodes, depth)
     tensors = frozenset(t for n in nodes for t in tensors_of(n)) - schedule.scalars
     return Kernel(tuple(writer.lines), tensors, writer.used)

@@ -224,6 +224,9 @@ def _once(tensor: str, writes: list[Touch]) -> None:
 
 def _not_lost(w: Touch, reads: list[Touch], wanted: bool) -> None:
     """Rule 3, the first half."""
+    for loop in w.loops if w.access is None else ():
+        whole = all(loop in _shared(w, r) for r in reads)
+        _require(whole and not wanted, f"{w.tensor} is cleared anew in every turn of a loop")
     for loop in w.loops:
         if w.adds or w.access is None or _extent(loop) == 1 or loop.index in _symbols(w):
             continue

@@ -131,11 +131,11 @@ def _targets() -> dict[str, Target]:
             {"32": 5, "64": 10},
         ),
         "TANH": Target(
-            "(tanh(r)/r - 1) / r^2 in z = r^2 for |r| <= 5/8",
+            "(tanh(r)/r - 1) / r^2 in z = r^2 for |r| <= ln(2)/4",
             odd(mp.tanh),
             odd_weight(mp.tanh),
-            (zero, mpf(25) / 64),
-            {"32": 4, "64": 10},
+            (zero, (half_ln2 / 2) ** 2),
+            {"32": 2, "64": 6},
         ),
         "SINH": Target(
             "(sinh(r)/r - 1) / r^2 in z = r^2 for |r| <= 1",

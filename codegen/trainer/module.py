@@ -333,6 +333,7 @@ def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contr
     lines += FOR_CONTRACTIONS if contractions else []
     lines += FOR_EXACT if emitted else []
     standard = {
+        "import functools",
         "import os",
         "import sys",
         *(line for line in lines if line.startswith("import ") and line != "import numpy as np"),

@@ -7,12 +7,16 @@ not differ from sample to sample is added once, after it:
 
     dW = Σ_samples (what each sample has) + samples · (what no sample has)
 
-All arrays are the function's own memory, as there; weights are copied in, gradients out, once for a minibatch.
+The samples come in tiles of :data:`TILE`.  What derivatives are made of is kept for every sample of a tile, and then a
+derivative is loaded and stored once for all of them.  Samples that are absent from the last tile count as zeros, which
+is why only what is zero for zeros is added up in this way (:func:`_is_tiled`); all else is added sample by sample.
+
+Weights and gradients stay where they are; all other arrays are the function's own memory, as there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import sympy
@@ -21,22 +25,29 @@ from codegen.arithmetic.program import Line, Program
 from codegen.trainer.kinds import Kind, split
 from codegen.trainer.lanes import Lanes, in_every_lane, is_flat, is_legal, work
 from codegen.trainer.loops import fuse
-from codegen.trainer.nodes import SAMPLE, SAMPLES, Clear, Node, tensors_of
+from codegen.trainer.nodes import SAMPLE, SAMPLES, Clear, Loop, Node, tensors_of
 from codegen.trainer.schedule import TOTAL, Builder, at_home
-from derive.expressions import Access
-from derive.network import Equation
+from derive.expressions import Access, index
+from derive.network import Equation, Tensor
 
+TILE = 4  # samples whose parts of a derivative are added up before it is stored
+PLACE = index("place")  # runs over the samples of a tile
 MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster, a network in each thread
-MOST_ELEMENTS = 2048  # numbers of one network; 256 KiB of a thread's memory in float64
+MOST_ELEMENTS = 4096  # numbers of one network; 512 KiB of a thread's memory in float64
 
 
 @dataclass(frozen=True)
 class Networks(Lanes):
-    """The kernel in three parts: what is done once, then for every sample, then once again."""
+    """The kernel in four parts: what is done once, for every sample, for every tile of samples, and once again.
+
+    ``kept`` are the tensors that have a value for every sample of a tile.
+    """
 
     before: tuple[Node, ...]
     sample: tuple[Node, ...]
+    tile: tuple[Node, ...]
     after: tuple[Node, ...]
+    kept: frozenset[str]
 
 
 def networks(program: Program, loss: str) -> Networks | None:
@@ -44,18 +55,51 @@ def networks(program: Program, loss: str) -> Networks | None:
     builder = Builder(program)
     if not (is_flat(program) and is_legal(program, builder)) or work(program.lines) > MOST_WORK:
         return None
-    total = Line(0, Equation(Access(TOTAL), Access(loss)), "")
-    parts = (_before(builder, program.lines), *_summed(builder, [*program.forward, total, *program.backward]))
-    before, sample, after = (tuple(fuse(part)) for part in parts)
-    nodes = (*before, *sample, *after)
+    parts, kept = _parts(builder, program, loss)
+    before, sample, tile, after = (tuple(fuse(part)) for part in parts)
+    nodes = (*before, *sample, *tile, *after)
     used = {t for n in nodes for t in tensors_of(n)}
     own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]
     scalars = frozenset(t for t in own if at_home(t, nodes))
     arrays = tuple(t for t in builder.tensors if t in used and t not in scalars)
-    if sum(builder.tensors[t].size for t in arrays) > MOST_ELEMENTS:
+    tensors = {name: _tiled(t) if name in kept else t for name, t in builder.tensors.items()}
+    if sum(tensors[t].size for t in arrays) > MOST_ELEMENTS:
         return None
     kinds = dict.fromkeys(builder.tensors, Kind.BATCH)
-    return Networks(nodes, builder.tensors, kinds, arrays, scalars, 1, before, sample, after)
+    return Networks(nodes, tensors, kinds, arrays, scalars, 1, before, sample, tile, after, kept)
+
+
+def _parts(builder: Builder, program: Program, loss: str) -> tuple[tuple[list[Node], ...], frozenset[str]]:
+    """The four parts, and what is kept for every sample of a tile."""
+    kinds = builder.kinds
+    total = Line(0, Equation(Access(TOTAL), Access(loss)), "")
+    lines = [*program.forward, total, *program.backward]
+    lines = [line for line in lines if kinds[line.equation.lhs.tensor] is not Kind.PLAIN]
+    parts = [_body(line.equation, builder) for line in lines]
+    tiled = [_is_tiled(line.equation, each, kinds) for line, (each, _) in zip(lines, parts, strict=True)]
+    kept = frozenset(
+        a.tensor
+        for (each, _), is_tiled in zip(parts, tiled, strict=True)
+        for a in each.atoms(Access)
+        if is_tiled and kinds[a.tensor] is Kind.BATCH
+    )
+    cleared = builder.cleared([line.equation for line in lines if kinds[line.equation.lhs.tensor] is Kind.BATCH])
+    begin = [node for node in cleared if tensors_of(node) <= kept]  # for all samples of a tile at once
+    sample = [node for node in cleared if node not in begin]
+    tile: list[Node] = []
+    after: list[Node] = []
+    for line, (each, once), is_tiled in zip(lines, parts, tiled, strict=True):
+        eq = line.equation
+        eq = replace(eq, body=each, accumulate=eq.accumulate or kinds[eq.lhs.tensor] is Kind.SUMMED)
+        if is_tiled:
+            over = replace(eq, ranges={**eq.ranges, PLACE: (0, TILE - 1)}, reduce=(PLACE, *eq.reduce))
+            tile += in_every_lane(_laned(over, kept), builder, _notes(line))
+        elif each != 0 or kinds[eq.lhs.tensor] is Kind.BATCH:
+            sample += in_every_lane(_laned(eq, kept), builder, _notes(line), (PLACE,))
+        if once != 0:
+            after += in_every_lane(_laned(replace(eq, body=once)), builder, _notes(line))
+    begin += [Loop(PLACE, (0, TILE - 1), tuple(sample))] if sample else []
+    return (_before(builder, program.lines), begin, tile, after), kept
 
 
 def _before(builder: Builder, lines: Iterable[Line]) -> list[Node]:
@@ -68,33 +112,36 @@ def _before(builder: Builder, lines: Iterable[Line]) -> list[Node]:
     return [*nodes, *(Clear(t) for t in summed)]
 
 
-def _summed(builder: Builder, lines: list[Line]) -> tuple[list[Node], list[Node]]:
-    """What each sample has and adds to a sum over the samples; what is added to such a sum once."""
-    each = [line for line in lines if builder.kinds[line.equation.lhs.tensor] is Kind.BATCH]
-    sample: list[Node] = list(builder.cleared([line.equation for line in each]))
-    after: list[Node] = []
-    for line in lines:
-        kind, eq = builder.kinds[line.equation.lhs.tensor], line.equation
-        if kind is Kind.BATCH:
-            sample += in_every_lane(_laned(eq), builder, _notes(line))
-        elif kind is Kind.SUMMED:
-            terms = split(eq.body, builder.kinds)
-            once = SAMPLES * terms[Kind.PLAIN] + terms[Kind.SUMMED]
-            for nodes, body in ((sample, terms[Kind.BATCH]), (after, once)):
-                if body != 0:
-                    added = _laned(replace(eq, body=body, accumulate=True))
-                    nodes += in_every_lane(added, builder, _notes(line))
-    return sample, after
+def _body(eq: Equation, builder: Builder) -> tuple[sympy.Expr, sympy.Expr]:
+    """What each sample has of the right side of an equation, and what a sum over the samples has once."""
+    if builder.kinds[eq.lhs.tensor] is Kind.BATCH:
+        return eq.body, sympy.Integer(0)
+    terms = split(eq.body, builder.kinds)
+    return terms[Kind.BATCH], SAMPLES * terms[Kind.PLAIN] + terms[Kind.SUMMED]
+
+
+def _is_tiled(eq: Equation, each: sympy.Expr, kinds: Mapping[str, Kind]) -> bool:
+    """Whether an equation sums over the samples something that is zero where all that a sample has is zero."""
+    zeros = {a: 0 for a in each.atoms(Access) if kinds[a.tensor] is Kind.BATCH}
+    return kinds[eq.lhs.tensor] is Kind.SUMMED and bool(eq.free) and each != 0 and each.xreplace(zeros) == 0
+
+
+def _tiled(tensor: Tensor) -> Tensor:
+    """The tensor with the samples of a tile as its first dimension."""
+    dimensions = range(len(tensor.shape))
+    first, border = (tensor.start(d) for d in dimensions), (tensor.border_of(d) for d in dimensions)
+    return replace(tensor, shape=(TILE, *tensor.shape), first=(0, *first), border=(0, *border))
 
 
 def _notes(line: Line) -> tuple[str, ...]:
     return (line.note,) if line.text else ()
 
 
-def _laned(eq: Equation) -> Equation:
-    """The equation with the lane as one more index of everything."""
+def _laned(eq: Equation, kept: frozenset[str] = frozenset()) -> Equation:
+    """The equation with the lane as one more index of everything, and the sample of a tile where it is kept."""
 
     def laned(e: sympy.Expr) -> sympy.Expr:
-        return e.xreplace({a: Access(a.tensor, SAMPLE, *a.indices) for a in e.atoms(Access)})
+        places = {a: [PLACE] * (a.tensor in kept) for a in e.atoms(Access)}
+        return e.xreplace({a: Access(a.tensor, SAMPLE, *place, *a.indices) for a, place in places.items()})
 
     return replace(eq, lhs=laned(eq.lhs), body=laned(eq.body))

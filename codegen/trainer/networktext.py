@@ -9,7 +9,8 @@ from math import prod
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.lanes import LANES
-from codegen.trainer.networks import Networks
+from codegen.trainer.networks import PLACE, TILE, Networks
+from codegen.trainer.nodes import Loop
 from codegen.trainer.printer import Used, number_lines
 from codegen.trainer.schedule import TOTAL
 from derive.network import Network
@@ -17,60 +18,73 @@ from derive.network import Network
 
 @dataclass(frozen=True)
 class Text:
-    """Statements: ``head`` makes the arrays, ``into`` and ``out`` copy weights, constants and gradients, ``gather``
-    and ``spread`` one sample, of every network its own or the same for all; the others are the equations'."""
+    """Statements: ``head`` makes the arrays, ``gather`` and ``spread`` copy a sample into ``place`` of a tile, of every
+    network its own or the same for all, ``absent`` puts zeros there; the others are the equations'."""
 
     lane: str
     total: str
+    place: str
+    samples: int
     head: list[str]
-    into: list[str]
     gather: list[str]
     spread: list[str]
+    absent: list[str]
     before: tuple[str, ...]
+    begin: tuple[str, ...]
     sample: tuple[str, ...]
+    tile: tuple[str, ...]
     after: tuple[str, ...]
-    out: list[str]
     used: tuple[Used, ...]
 
 
 def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> Text:
     """The text of a plan; ``names`` are the identifiers of its tensors."""
+    scope = Identifiers(names.values())
+    lane, place = scope.new("n"), scope.new("place")
+    begin = tuple(node for node in plan.sample if not isinstance(node, Loop))
+    body = tuple(node for each in plan.sample if isinstance(each, Loop) for node in each.body)
     parts: list[Kernel] = [
         kernel(plan.before, plan, names),
-        kernel(plan.sample, plan, names, depth=2),
+        kernel(begin, plan, names, depth=2),
+        kernel(body, plan, names, depth=3, around={PLACE: place}),
+        kernel(plan.tile, plan, names, depth=2),
         kernel(plan.after, plan, names),
     ]
-    scope = Identifiers(names.values())
-    lane = scope.new("n")
     head = ["real = theta.dtype.type"]
     for line in (line for part in parts for line in number_lines(part.used)):
         head += [line] if line not in head else []
-    for name in plan.arrays:
-        head.append(f"{names[name]} = local(theta, {', '.join(map(str, (*plan.tensors[name].shape, LANES)))})")
     columns = {t.name: n for n, t in enumerate(network.data)}
-    constants = {t.name: n for n, t in enumerate(network.of_role("constant"))}
-    starts, start = {}, 0
-    for tensor in network.weights:
-        starts[tensor.name], start = start, start + tensor.size
-    into: list[str] = []
+    given = _given(network)
     gather: list[str] = []
     spread: list[str] = []
-    out: list[str] = []
+    absent: list[str] = []
     for name in plan.arrays:
-        shape, element, weight = plan.tensors[name].shape, f"{names[name]}[{{at}}]", name.removeprefix("∂")
-        if name in starts:
-            into += _copied(shape, element, f"theta[{{flat}}, {lane}]", lane, scope, starts[name])
-        elif name in constants:
-            into += _copied(shape, element, f"constants[{constants[name]}][{{flat}}, {lane}]", lane, scope)
-        elif name in columns:
+        tensor = plan.tensors[name]
+        if name in given:
+            head.append(f"{names[name]} = part({given[name]}, {', '.join(map(str, (*tensor.shape, LANES)))})")
+        else:
+            head.append(f"{names[name]} = local(theta, {', '.join(map(str, (*tensor.shape, LANES)))})")
+        own, at = (tensor.shape[1:], f"{place}, ") if name in plan.kept else (tensor.shape, "")
+        element = f"{names[name]}[{at}{{at}}]"
+        if name in plan.kept:
+            absent.append(f"{names[name]}[{place}] = zero")
+        if name in columns:
             source = f"data[{columns[name]}][sample, {{flat}}]"
-            gather += _copied(shape, element, source, lane, scope, each_lane=False)
-            spread += _copied(shape, element, source, lane, scope)
-        elif weight in starts:
-            out += _copied(shape, f"gradient[{{flat}}, {lane}]", element, lane, scope, starts[weight])
-    before, sample, after = (part.lines for part in parts)
+            gather += _copied(own, element, source, lane, scope, each_lane=False)
+            spread += _copied(own, element, source, lane, scope)
+    before, first, sample, tile, after = (part.lines for part in parts)
     used = tuple(part.used for part in parts)
-    return Text(lane, names[TOTAL], head, into, gather, spread, before, sample, after, out, used)
+    return Text(lane, names[TOTAL], place, TILE, head, gather, spread, absent, before, first, sample, tile, after, used)
+
+
+def _given(network: Network) -> dict[str, str]:
+    """Where weights, gradients and constants are: an array (elements, lanes), and the row where they begin."""
+    found: dict[str, str] = {}
+    start = 0
+    for tensor in network.weights:
+        found |= {tensor.name: f"theta, {start}", f"∂{tensor.name}": f"gradient, {start}"}
+        start += tensor.size
+    return found | {t.name: f"constants[{n}], 0" for n, t in enumerate(network.of_role("constant"))}
 
 
 def _copied(
@@ -79,11 +93,10 @@ def _copied(
     source: str,
     lane: str,
     scope: Identifiers,
-    start: int = 0,
     each_lane: bool = True,
 ) -> list[str]:
-    """Loops that copy all elements; ``{at}`` stands for their indices, ``{flat}`` for their place from ``start`` on."""
-    lines, at, flat = element_loops(shape, scope.scope(), start)
+    """Loops that copy all elements; ``{at}`` stands for their indices, ``{flat}`` for their place in a row."""
+    lines, at, flat = element_loops(shape, scope.scope())
     inside = "    " * len(lines)
     if each_lane:
         lines.append(f"{inside}for {lane} in range(width):")

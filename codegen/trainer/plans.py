@@ -32,9 +32,10 @@ class Plans:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors of all plans."""
-        others = [plan.tensors for plan in (self.lanes, self.sequence, self.networks) if plan is not None]
-        return {name: tensor for tensors in (self.whole.tensors, *others) for name, tensor in tensors.items()}
+        """The tensors of all plans; those of several as the first of them has them."""
+        plans = [plan for plan in (self.networks, self.sequence, self.lanes, self.whole) if plan is not None]
+        found = {name: tensor for plan in plans for name, tensor in plan.tensors.items()}
+        return {name: found[name] for plan in reversed(plans) for name in plan.tensors}
 
 
 def plans(network: Network, sweep: Sweep) -> Plans:
@@ -69,7 +70,8 @@ def check_plans(found: Plans, network: Network, places: Mapping[str, str], names
     if found.networks:
         many = found.networks
         used = {t: names[t] for t in many.arrays}
-        check([many.before, many.sample, many.after], tensors, given=given, results={TOTAL, *slopes}, memory=used)
+        parts = [many.before, many.sample, many.tile, many.after]
+        check(parts, many.tensors, given=given, results={TOTAL, *slopes}, memory=used)
     if found.sequence:
         used = {t: names[t] for t in found.sequence.arrays}
         results = {network.loss, *(w.name for w in network.weights)}
