@@ -418,6 +418,36 @@ def test_the_state_before_the_first_step_is_no_part_of_sums() -> None:
     assert value(spec.format("h[0]"), "y", **data) == 1000.0
 
 
+@pytest.mark.parametrize(
+    ("read", "states"),
+    [("h[T+1-t]", [3, 2, 1]), ("h[T-t]", [2, 1]), ("h[t+1]", [2, 3]), ("h[2*t]", [2]), ("h[T-2*t]", [1])],
+)
+def test_the_state_before_the_first_step_makes_no_range_longer(read: str, states: list[int]) -> None:
+    spec = f"size T = 3\ninput x[T]\nweight w\nh[0] = 7\nh[t] = w * h[t-1] + x[t]\ny[t] = {read}\nloss sum(y * T)"
+    assert value(spec, "y", w=0, x=[1, 2, 3]) == states
+
+
+def test_the_state_before_the_first_step_is_read_where_the_range_is_told() -> None:
+    spec = "size T = 3\ninput x[T]\nweight w\nh[0] = 7\nh[t] = w * h[t-1] + x[t]\ny = {}\nloss y"
+    for text in ("sum(t: x[t] * h[T-t])", "sum(t in T: t * h[T-t])"):
+        assert value(spec.format(text), "y", w=0, x=[1, 2, 3]) == 1 * 2 + 2 * 1 + 3 * 7
+
+
+@pytest.mark.parametrize(
+    ("line", "result"),
+    [
+        ("d[i] = v[i] * (w[i+1] - w[i])", [1, 4]),
+        ("d[i] = u[i] * (w[i+1] - w[i])", [5, 12]),
+        ("d[i] = w[i] * (w[4-i] - v[1])", [3 * 1, 1 * 2, 0]),
+        ("d[i] = w[i] * w[i+2] + u[i]", [4 + 5]),
+    ],
+)
+def test_accesses_that_reach_ahead_shorten_a_range(line: str, result: list[float]) -> None:
+    """A tensor of the length that is left, v, and one of the whole length, u, go with the differences of w."""
+    spec = f"weight w[3], v[2], u[3]\n{line}\nloss sum(d) + sum(v) + sum(u)"
+    assert value(spec, "d", w=[1, 2, 4], v=[1, 2], u=[5, 6, 7]) == result
+
+
 def test_what_is_computed_from_a_recurrence_has_its_length() -> None:
     spec = (
         "size T = 3\ninput x[T]\nweight w\nh[t] = w * h[t-1] + x[t]\ny[t] = 2 * h[t]\nu = tanh(h)\nloss sum(y) + sum(u)"

@@ -98,7 +98,7 @@ class Lowering:
         if name in self.scope.parameters:
             value = self.scope.parameters[name]
             shape, element, order = value.shape, value.element, value.order
-            ends: tuple[tuple[int, int], ...] = tuple((1, extent) for extent in shape)
+            ends: tuple[tuple[int, int, int], ...] = tuple((1, extent, 1) for extent in shape)
         elif is_recurrent(self.builder, name, subscripts):
             parts = tuple(i.span for i in node.indices)
             rest = past(self.builder, name, subscripts, node.span)
@@ -108,7 +108,11 @@ class Lowering:
             tensor = self.builder.use(name)
             shape = visible_shape(tensor)
             element, order = Value.tensor(name, shape, node.span).element, (name,)
-            ends = tuple((tensor.start(d), last) for d, last in enumerate(tensor.last))
+            starts = [tensor.start(d) for d in range(len(shape))]
+            ends = tuple(
+                (start, last, start if tensor.border_of(d) else max(1, start))
+                for d, (start, last) in enumerate(zip(starts, tensor.last, strict=True))
+            )
         else:
             raise self.builder.unknown(node.name, {*self.scope.parameters})
         if len(subscripts) > len(shape):
@@ -127,8 +131,8 @@ class Lowering:
         text = self.builder.text(node.span)
         for subscript, extent, around, part in zip(subscripts, shape, ends, node.indices, strict=False):
             # An index alone runs over what an equation defines; only h[t-1] reads h[0], only x[i+u-2] reads a border.
-            first, last = (1, extent) if subscript.is_Symbol else around
-            self.scope.constraints.append(Constraint(subscript, first, last, text, part.span))
+            first, last, told_from = (1, extent, 1) if subscript.is_Symbol else around
+            self.scope.constraints.append(Constraint(subscript, first, last, text, part.span, told_from))
         rest = shape[len(subscripts) :]
         value = Value(rest, lambda indices: element((*subscripts, *indices)), node.span, order)
         return selection(self, choices, value) if choices else value

@@ -2,8 +2,10 @@
 
 Each use ``T[…, f(i, k), …]`` of an affine index *f* in a dimension with values first … last is one constraint.
 Indices that stand alone somewhere take their range from there, and all these places must agree; an access such as
-``w[i+1]`` shortens it, so that ``w[i+1] - w[i]`` are the differences of neighbours.  The others get the largest range,
-starting at 1, that keeps every access inside its tensor.  A range that the user gives, ``sum(i in 3: …)``, stands.
+``w[i+1]`` shortens it, so that ``w[i+1] - w[i]`` are the differences of neighbours, which ``v[i] * (w[i+1] - w[i])``
+weighs by a v that is as long as they are.  The others get the largest range, starting at 1, that keeps every access
+inside its tensor; the states before a recurrence, ``h[0]``, make none longer, so ``h[T+1-t]`` is h from its end.  A
+range that the user gives, ``sum(i in 3: …)``, stands.
 """
 
 from __future__ import annotations
@@ -20,31 +22,28 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Constraint:
-    """``first ≤ subscript ≤ last``; ``text`` is the access as the user wrote it, for messages."""
+    """``first ≤ subscript ≤ last``; ``text`` is the access as the user wrote it, for messages.
+
+    A range that nothing but such accesses tells keeps the subscript at ``told_from`` or more.
+    """
 
     subscript: sympy.Expr
     first: int
     last: int
     text: str
     span: Span
+    told_from: int = 1
+
+    @property
+    def tensor(self) -> str:
+        return self.text.partition("[")[0]
 
 
 def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[Index, Span]) -> dict[Index, Range]:
     """The range of every index in ``spans``; raises :class:`SpecError` where shapes clash or tell nothing."""
     ranges = dict(known)
-    for c in constraints:
-        if c.subscript.is_Symbol and c.subscript not in known:
-            earlier = ranges.setdefault(c.subscript, (c.first, c.last))
-            if earlier != (c.first, c.last):
-                raise SpecError(
-                    "shapes do not agree",
-                    c.span,
-                    f"index {_name(c.subscript)} runs to {c.last} here and to {earlier[1]} elsewhere in this equation",
-                    "one index, one size: use another index, or make the sizes equal",
-                )
-    for symbol in ranges.keys() - known.keys():
-        lasts = [_widest(symbol, c, {}) for c in constraints if index_symbols(c.subscript) == {symbol}]
-        ranges[symbol] = (1, max(1, min(lasts)))
+    for symbol in sorted({c.subscript for c in constraints if c.subscript.is_Symbol} - known.keys(), key=str):
+        ranges[symbol] = (1, _last_alone(symbol, constraints))
     progress = True
     while progress:
         progress = False
@@ -52,7 +51,8 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
             unknown = index_symbols(c.subscript) - ranges.keys()
             if len(unknown) == 1:
                 symbol = unknown.pop()
-                candidates = [_widest(symbol, d, ranges) for d in constraints if _decides(symbol, d, ranges)]
+                deciding = [d for d in constraints if _decides(symbol, d, ranges)]
+                candidates = [_widest(symbol, d, ranges, d.told_from) for d in deciding]
                 ranges[symbol] = (1, max(1, min(candidates)))
                 progress = True
     for symbol, span in spans.items():
@@ -80,12 +80,37 @@ def _name(symbol: Index) -> str:
     return str(symbol).rstrip("'")
 
 
+def _last_alone(symbol: Index, constraints: list[Constraint]) -> int:
+    """Where an index ends that stands alone: all such places agree, or do so with what other accesses leave of them."""
+    alone = [c for c in constraints if c.subscript == symbol]
+    inside = [c for c in constraints if index_symbols(c.subscript) == {symbol}]
+    last = min(_widest(symbol, c, {}, c.first) for c in inside)
+    for c in alone:
+        if c.last != alone[0].last and not all(_ends_at(last, d, symbol, inside) for d in (alone[0], c)):
+            raise SpecError(
+                "shapes do not agree",
+                c.span,
+                f"index {_name(symbol)} runs to {c.last} here and to {alone[0].last} elsewhere in this equation",
+                "one index, one size: use another index, or make the sizes equal",
+            )
+    return max(1, last)
+
+
+def _ends_at(last: int, alone: Constraint, symbol: Index, inside: list[Constraint]) -> bool:
+    """Whether the accesses to the tensor of one that stands alone, such as ``w[i+1]`` beside ``w[i]``, end there."""
+    return min(_widest(symbol, c, {}, c.first) for c in inside if c.tensor == alone.tensor) == last
+
+
 def _advice(c: Constraint, low: int) -> str:
-    tensor = c.text.partition("[")[0]
+    symbols = index_symbols(c.subscript)
     if low < c.first < 1:
-        return f"make the border of {tensor} wider by {c.first - low}, or shift the index"
-    if low < c.first and len(index_symbols(c.subscript)) > 1:
-        return f"zeros around {tensor} make room: p = pad({tensor}, {c.first - low})"
+        return f"make the border of {c.tensor} wider by {c.first - low}, or shift the index"
+    if low < c.first and len(symbols) > 1:
+        return f"zeros around {c.tensor} make room: p = pad({c.tensor}, {c.first - low})"
+    if low < c.first and symbols and c.subscript.coeff(symbol := next(iter(symbols))) == 1:
+        name, shift = _name(symbol), c.first - low
+        moved = sympy.sstr(c.subscript + shift).replace(str(symbol), name)
+        return f"indices count from 1: write {name}+{shift} for {name} on the right side, this index being {moved} then"
     return "indices count from 1; shorten the range or change the size"
 
 
@@ -93,7 +118,8 @@ def _decides(symbol: Index, c: Constraint, ranges: dict[Index, Range]) -> bool:
     return index_symbols(c.subscript) - ranges.keys() == {symbol}
 
 
-def _widest(symbol: Index, c: Constraint, ranges: dict[Index, Range]) -> int:
+def _widest(symbol: Index, c: Constraint, ranges: dict[Index, Range], first: int) -> int:
+    """Where an index ends that keeps a subscript between ``first`` and the last place."""
     slope = int(c.subscript.coeff(symbol))
     low, high = extent_of(c.subscript.subs(symbol, 0), ranges)
-    return (c.last - high) // slope if slope > 0 else (low - c.first) // -slope
+    return (c.last - high) // slope if slope > 0 else (low - first) // -slope
