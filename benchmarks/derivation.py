@@ -77,10 +77,10 @@ def naive(*sizes: int) -> Callable[[], object]:
 
 
 def main() -> None:
-    example = str(ROOT / "examples" / "two_two_one.spec")
+    imported = process("-c", "import sympy")
     rows = [
-        ("derive two_two_one.spec / import sympy", process("-m", "derive", example, "--force"),
-         process("-c", "import sympy"), 3.0),
+        *((f"{spec.stem}.tex / import sympy", process("-m", "derive", str(spec), "-o", "notes.tex", "--force"),
+           imported, 3.0) for spec in sorted((ROOT / "examples").glob("*.spec"))),
         ("derive 784-128-10 / 4-4-3", from_spec(784, 128, 10), from_spec(4, 4, 3), 2.0),
         ("derive 40 layers / 4 layers", from_spec(*[8] * 41), from_spec(*[8] * 5), 15.0),
         ("derive width 8000 / width 8", from_spec(8000, 8000, 10), from_spec(8, 8, 10), 1.5),

@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _apologise(error)
     finally:
         gc.enable()
+        if argv is None:
+            gc.freeze()  # the process ends here: nobody needs to look for what could be given back
     return code
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import product
+from operator import itemgetter
 from typing import Any
 
 import mpmath
@@ -26,7 +27,7 @@ Number = Any  # mpf or mpc
 Point = tuple[int, ...]
 Array = dict[Point, Number]
 Values = dict[str, Array]
-Environment = Mapping[Index, int]
+Environment = Mapping[str, Number]  # indices, and whatever else stands for a number, by name
 Compiled = Callable[[Environment, Values], Number]
 
 
@@ -68,7 +69,8 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
     if isinstance(expression, Access):
         return _compile_access(expression)
     if expression.is_Symbol:
-        return lambda env, values: context.mpf(env[expression])
+        symbol = expression.name
+        return lambda env, values: context.mpf(env[symbol])
     if isinstance(expression, Formula):
         return compile_scalar(expression.expanded())
     if isinstance(expression, Within):
@@ -80,10 +82,15 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
     if isinstance(expression, Equal):
         left, right = arguments
         return lambda env, values: context.mpf(left(env, values) == right(env, values))
+    if (expression.is_Add or expression.is_Mul) and len(arguments) == 2:
+        one, other = arguments
+        if expression.is_Add:
+            return lambda env, values: one(env, values) + other(env, values)
+        return lambda env, values: one(env, values) * other(env, values)
     if expression.is_Add:
-        return lambda env, values: context.fsum(a(env, values) for a in arguments)
+        return lambda env, values: context.fsum([a(env, values) for a in arguments])
     if expression.is_Mul:
-        return lambda env, values: context.fprod(a(env, values) for a in arguments)
+        return lambda env, values: context.fprod([a(env, values) for a in arguments])
     if expression.is_Pow:
         base, exponent = arguments
         if expression.exp.is_Integer:
@@ -99,10 +106,16 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
 
 def _compile_access(access: Access) -> Compiled:
     name = access.tensor
+    if all(i.is_Integer for i in access.indices):
+        point = tuple(int(i) for i in access.indices)
+        return lambda env, values: values[name][point]
+    if len(access.indices) > 1 and all(i.is_Symbol for i in access.indices):
+        place = itemgetter(*(i.name for i in access.indices))
+        return lambda env, values: values[name][place(env)]
     indices = [_compile_index(i) for i in access.indices]
 
     def read(env: Environment, values: Values) -> Number:
-        return values[name][tuple(i(env) for i in indices)]
+        return values[name][tuple([i(env) for i in indices])]
 
     return read
 
@@ -118,35 +131,42 @@ def _compile_within(expression: Within) -> Compiled:
     return guarded
 
 
+@lru_cache(maxsize=4096)
 def _compile_index(expression: sympy.Expr) -> Callable[[Environment], int]:
     if expression.is_Symbol:
-        return lambda env: env[expression]
+        return itemgetter(expression.name)
     symbols = sorted(expression.free_symbols, key=str)
     constant = int(expression.subs(dict.fromkeys(symbols, 0)))
-    slopes = [(s, int(expression.coeff(s))) for s in symbols]
-    return lambda env: constant + sum(slope * env[s] for s, slope in slopes)
+    slopes = [(s.name, int(expression.coeff(s))) for s in symbols]
+    if [slope for _, slope in slopes] == [1]:
+        ((only, _),) = slopes
+        return lambda env: constant + env[only]
+    return lambda env: constant + sum([slope * env[s] for s, slope in slopes])
 
 
-def _points(indices: Iterable[Index], equation: Equation) -> Iterable[dict[Index, int]]:
+def _points(indices: Iterable[Index], equation: Equation) -> list[dict[str, int]]:
     indices = tuple(indices)
+    names = [s.name for s in indices]
     spans = [range(equation.ranges[s][0], equation.ranges[s][1] + 1) for s in indices]
-    return (dict(zip(indices, point, strict=True)) for point in product(*spans))
+    return [dict(zip(names, point, strict=True)) for point in product(*spans)]
 
 
 def carry_out(equation: Equation, values: Values, fixed: Mapping[Index, int] | None = None) -> None:
     """Compute one equation for all values of its indices (but those in ``fixed``) and store the results."""
-    fixed = dict(fixed or {})
+    fixed = fixed or {}
+    known = {s.name: n for s, n in fixed.items()}
     body = compile_scalar(equation.body)
     target = values.setdefault(equation.lhs.tensor, {})
     places = [_compile_index(i) for i in equation.lhs.indices]
+    summed = _points(equation.reduce, equation) if equation.reduce else []
     for outer in _points([s for s in equation.free if s not in fixed], equation):
-        env = {**outer, **fixed}
+        env = {**outer, **known}
         if equation.reduce:
-            terms = [body({**env, **inner}, values) for inner in _points(equation.reduce, equation)]
+            terms = [body({**env, **inner}, values) for inner in summed]
             result = context.fsum(terms) if equation.kind == "sum" else max(terms, key=lambda v: v.real)
         else:
             result = body(env, values)
-        place = tuple(i(env) for i in places)
+        place = tuple([i(env) for i in places])
         target[place] = target[place] + result if equation.accumulate else result
 
 

@@ -15,14 +15,14 @@ Formulas in index notation hold for any width; a wide network is proved at narro
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
 
 from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
-from derive.expressions import Access, partial, rename
+from derive.expressions import Access, accesses, rename, smooth
 from derive.functions import written_out
 from derive.gradient import Sweep, adjoint_name, sweep
 from derive.index_steps import IndexSteps, evaluate
@@ -35,7 +35,8 @@ from derive.steps import ElementDerivation, evaluate_line
 
 POINTS = 2
 ATTEMPTS = 40
-SINGLE_WEIGHTS = 40  # perturbed one by one; more are perturbed together
+SINGLE_WEIGHTS = 40  # that have a complex step of their own; more are perturbed together
+SINGLE_DIFFERENCES = 12  # the same for central differences
 DIRECTIONS = 8  # random ones through all weights of a larger network
 COMPOSED_SIZE = 2000  # symbols of the composed loss times weights; beyond, it is not differentiated directly
 COMPLEX_DIGITS = 80  # a high power is as exact as its size, not as its small imaginary part
@@ -44,7 +45,7 @@ LARGEST = context.mpf("1e1000")  # beyond, what rounds the exponent of a power i
 DIFFERENCE_STEP = context.mpf("1e-18")  # what cancels costs as many of the 50 digits
 TOLERANCES = {"complex step": "1e-30", "central difference": "1e-24"}
 EXACT = "1e-38"
-
+ZERO = sympy.Integer(0)
 
 Direction = dict[Access, Number]
 Lines = Mapping[Access, ElementDerivation]
@@ -189,23 +190,22 @@ def _perturbed(network: Network, data: Values, chance: random.Random) -> Iterato
             moved[element.tensor][_point_of(element)] += slope * shift
         return forward(network, moved)[network.loss][()]
 
-    directions = _directions(network, chance)
-    for direction in directions:
+    for direction in _directions(network, chance, SINGLE_WEIGHTS):
         with context.workdps(COMPLEX_DIGITS):
             slope = loss(direction, context.mpc(0, COMPLEX_STEP)).imag / COMPLEX_STEP
         yield "complex step", direction, slope
-    for direction in directions:
+    for direction in _directions(network, chance, SINGLE_DIFFERENCES):
         change = loss(direction, DIFFERENCE_STEP) - loss(direction, -DIFFERENCE_STEP)
         yield "central difference", direction, change.real / (2 * DIFFERENCE_STEP)
 
 
-def _directions(network: Network, chance: random.Random) -> list[Direction]:
-    """Every single weight of a small network; a few random directions through all weights of a large one.
+def _directions(network: Network, chance: random.Random, most: int) -> list[Direction]:
+    """Every single weight where there are at ``most`` that many; else a few random directions through all of them.
 
     At 50 digits a wrong derivative of any one weight shows along a random direction.
     """
     elements = [e for w in network.weights for e in w.elements()]
-    if len(elements) <= SINGLE_WEIGHTS:
+    if len(elements) <= most:
         return [{e: context.one} for e in elements]
     return [{e: context.mpf(chance.uniform(-1, 1)) for e in elements} for _ in range(DIRECTIONS)]
 
@@ -225,11 +225,23 @@ def _closed_forms(network: Network, scalars: Scalars, lines: Lines) -> Iterator[
     loss = Access(network.loss)
     if scalars.size(loss) * sum(w.size for w in network.weights) > COMPOSED_SIZE:
         return
-    composed = written_out(scalars.expanded(loss))
+    direct = _direct_derivatives(written_out(scalars.expanded(loss)))
     for weight in (e for w in network.weights for e in w.elements()):
         adjoint = Access(adjoint_name(weight.tensor), *weight.indices)
         yield "expanded form", weight, compile_scalar(scalars.expanded(adjoint))
-        yield "direct derivative", weight, compile_scalar(partial(composed, weight))
+        yield "direct derivative", weight, direct(weight)
+
+
+def _direct_derivatives(composed: sympy.Expr) -> Callable[[Access], Compiled]:
+    """SymPy's derivatives of one scalar; its elements are plain symbols, which SymPy is several times faster with."""
+    symbols = {access: sympy.Symbol(f"element{n}", real=True) for n, access in enumerate(accesses(composed))}
+    plain = composed.xreplace(symbols)
+
+    def derivative(weight: Access) -> Compiled:
+        form = compile_scalar(smooth(plain.diff(symbols[weight]))) if weight in symbols else compile_scalar(ZERO)
+        return lambda env, values: form({s.name: values[a.tensor][_point_of(a)] for a, s in symbols.items()}, values)
+
+    return derivative
 
 
 def _lines_in_indices(scalars: Scalars) -> Iterator[tuple[str, Access, Compiled]]:

@@ -235,18 +235,24 @@ def cancel(expression: sympy.Expr) -> sympy.Expr:
         return expression
     names = {b: sympy.Symbol(f"b{n}", real=True) for n, b in enumerate(branches)}
     plain = plain.xreplace(names)
+    best = _shortest(plain)
+    return (
+        expression
+        if best == plain
+        else best.xreplace({s: b for b, s in names.items()}).xreplace({s: a for a, s in atoms.items()})
+    )
+
+
+@lru_cache(maxsize=1024)  # layers and gates are alike but for the names in them
+def _shortest(plain: sympy.Expr) -> sympy.Expr:
+    """The shortest of what SymPy makes of a rational expression, itself among it, that divides by nothing new."""
     simpler = sympy.cancel(plain)
     candidates = [
         c
         for c in (simpler, sympy.factor(simpler), sympy.factor_terms(simpler), sympy.factor_terms(plain))
         if not brings_denominator(plain, c) and _longest_sum(c) <= _longest_sum(plain)
     ]
-    best = min([plain, *candidates], key=lambda e: (sympy.count_ops(e), str(e)))
-    return (
-        expression
-        if best is plain
-        else best.xreplace({s: b for b, s in names.items()}).xreplace({s: a for a, s in atoms.items()})
-    )
+    return min([plain, *candidates], key=lambda e: (sympy.count_ops(e), str(e)))
 
 
 def _longest_sum(expression: sympy.Expr) -> int:

@@ -163,7 +163,7 @@ def test_at_the_chosen_place_a_quotient_is_one() -> None:
         values["z"] = {(1,): values["p"][1, values["w"][1,]]}
         exactly = {name: {k: context.mpf(v) for k, v in array.items()} for name, array in values.items()}
         for place in range(1, 6):
-            one, other = (compile_scalar(e)({I: place, J: 1}, exactly) for e in (before, after))
+            one, other = (compile_scalar(e)({I.name: place, J.name: 1}, exactly) for e in (before, after))
             assert abs(one - other) < 1e-40
     for other in (p * Equal(w, I), p * Equal(w, J) / z, p**2 * Equal(Access("u", J), I) / z, (p + 1) * Equal(w, I) / z):
         assert tidy.at_choice(other, [rule]) == other
@@ -432,7 +432,7 @@ def test_the_notes_can_say_which_rules_led_to_softmax_minus_target() -> None:
 
 
 def test_numbers_of_a_formula_over_symbols() -> None:
-    assert float(compile_scalar(Z**2 - 1 / Z)({Z: context.mpf(4)}, {})) == 15.75
+    assert float(compile_scalar(Z**2 - 1 / Z)({Z.name: context.mpf(4)}, {})) == 15.75
 
 
 # The four results every course knows, by general rules: their form, not only their value ------------------------

@@ -290,11 +290,12 @@ def sides_of(c: Contribution, values: Values) -> Iterator[tuple[Any, Any]]:
     """What a path hands down, as the multivariate chain rule has it and as the sweep wrote it, at every place."""
     before = compile_scalar(c.upstream * c.partial)
     after = compile_scalar(c.total)
-    spans = {s: range(low, high + 1) for s, (low, high) in c.equation.ranges.items()}
-    outer = [s for s in spans if s not in c.over]
+    spans = {s.name: range(low, high + 1) for s, (low, high) in c.equation.ranges.items()}
+    over = [s.name for s in c.over]
+    outer = [s for s in spans if s not in over]
     for place in itertools.product(*(spans[s] for s in outer)):
         env = dict(zip(outer, place, strict=True))
-        inner = [dict(zip(c.over, p, strict=True)) for p in itertools.product(*(spans[s] for s in c.over))]
+        inner = [dict(zip(over, p, strict=True)) for p in itertools.product(*(spans[s] for s in over))]
         terms = [before({**env, **i}, values) for i in inner]
         one, other = context.fsum(terms), after(env, values)
         yield one, one if abs(one - other) <= rounding() * max(map(abs, terms)) else other

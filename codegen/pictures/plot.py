@@ -66,7 +66,7 @@ def _values(function: sympy.Expr, variable: sympy.Symbol, reach: float) -> list[
     """Points of a curve; a kink at a round number stands between two of them."""
     compiled = compile_scalar(function)
     xs = [-reach + 2 * reach * (k + 0.5) / POINTS for k in range(POINTS)]
-    return [(x, float(compiled({variable: x}, {}).real)) for x in xs]  # type: ignore[dict-item]
+    return [(x, float(compiled({variable.name: x}, {}).real)) for x in xs]
 
 
 def _pieces(points: list[Point], low: float, high: float) -> Iterable[list[Point]]:
