@@ -23,6 +23,8 @@ from codegen.trainer.sequence import Updated
 from derive.derivation import Derivation
 
 SAMPLES = "the samples"
+BATCH, LANE = "batch", "lanes"  # sizes of arrays that are known when a trainer runs only
+SIZES = {BATCH: MINIBATCH, LANE: lanes.LANES}  # what bytes are printed for
 WORD = 4  # bytes of a number in float32
 Kernels = list[tuple[str, tuple[Node, ...]]]
 
@@ -74,7 +76,8 @@ def _choice(found: Plans) -> str:
             too_much = f"{amount} multiply-adds of a sample are more than {most}"
             why = too_much if amount > most else "the samples, or the order of the equations, do not allow it"
         rows.append((name, when if plan else "nothing", why))
-    memory = sum(_bytes(_shape(name, found.whole)) for name in found.whole.arrays)
+    fixed, each = elements(found.whole)
+    memory = WORD * (fixed + each * MINIBATCH)
     rows.append(("whole rows", "everything else", f"{memory} bytes of memory at batch {MINIBATCH}, float32"))
     return _columns(rows)
 
@@ -88,6 +91,7 @@ def _section(console: Console, title: str, kernels: Kernels, plan: Schedule | La
             for line in _lines(nodes, "    "):
                 console.print(Styled(line.replace(SAMPLES, "the networks") if isinstance(plan, Networks) else line))
     console.print(Styled(_arena(kernels, plan)))
+    console.print(Styled(_memory(plan)))
     if plan.scalars:
         console.print(Styled(f"  in registers: {', '.join(t for t in plan.tensors if t in plan.scalars)}"))
 
@@ -142,6 +146,32 @@ def _arena(kernels: Kernels, plan: Schedule | Lanes | OneByOne) -> str:
     return _columns(rows, "  ")
 
 
+def elements(plan: Schedule | Lanes | OneByOne) -> tuple[int, int]:
+    """How many numbers the arrays of a plan hold: those there are once, and those there are for each sample or lane.
+
+    Whole rows have a copy of the minibatch besides; of the other plans it is one of the arrays.
+    """
+    data = [t.name for t in plan.tensors.values() if t.role in ("input", "target", "mask")]
+    shapes = [_shape(name, plan) for name in (*plan.arrays, *(data if isinstance(plan, Schedule) else []))]
+    each = [shape for shape in shapes if SIZES.keys() & set(shape)]
+    fixed = sum(prod(map(int, shape)) for shape in shapes if shape not in each)
+    return fixed, sum(prod(int(size) for size in shape if size not in SIZES) for shape in each)
+
+
+def _memory(plan: Schedule | Lanes | OneByOne) -> str:
+    """The bytes of a plan's arrays in float32 as a formula of sizes."""
+    fixed, each = elements(plan)
+    if isinstance(plan, OneByOne):
+        return f"  memory: {WORD} · {fixed} = {WORD * fixed} bytes, besides the solver's state"
+    name = LANE if isinstance(plan, Lanes) else BATCH
+    most = lanes.LANES * plan.registers if isinstance(plan, Lanes) and not isinstance(plan, Networks) else 0
+    numbers = f"({fixed} + {each} · {name})" if fixed else f"{each} · {name}"
+    at_most = f" … {most}" if most > lanes.LANES else ""
+    return (
+        f"  memory: {WORD} · {numbers} = {WORD * (fixed + each * SIZES[name])} bytes, {name} = {SIZES[name]}{at_most}"
+    )
+
+
 def _columns(rows: Sequence[tuple[str, ...]], indent: str = "") -> str:
     """Rows as lines with their columns under each other; none is broken, however narrow the terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -154,9 +184,9 @@ def _shape(name: str, plan: Schedule | Lanes | OneByOne) -> tuple[int | str, ...
     if isinstance(plan, OneByOne):
         return tuple(own[d] for d in plan.layouts[name])
     if isinstance(plan, Networks) or (isinstance(plan, Lanes) and plan.kinds[name] is Kind.BATCH):
-        return (*own, lanes.LANES)
-    return ("batch", *own) if plan.kinds[name] is Kind.BATCH else own
+        return (*own, LANE)
+    return (BATCH, *own) if plan.kinds[name] is Kind.BATCH else own
 
 
 def _bytes(shape: Sequence[int | str]) -> int:
-    return WORD * prod(MINIBATCH if size == "batch" else int(size) for size in shape)
+    return WORD * prod(SIZES[size] if isinstance(size, str) else size for size in shape)
