@@ -31,29 +31,16 @@ import numpy as np  # noqa: E402
 
 from benchmarks.training import machine, peers  # noqa: E402
 from benchmarks.training.catalogue import WORKS  # noqa: E402
+from benchmarks.training.timing import difference, medians, remark  # noqa: E402
 from benchmarks.training.works import Weights, Work  # noqa: E402
-
-TOLERANCE = 2e-3  # of the largest weight: single precision after hundreds of updates
-
-
-def difference(one: Weights, other: Weights) -> float:
-    """The largest difference of two sets of weights, relative to the largest weight."""
-    largest = max(float(np.abs(w).max()) for w in other.values())
-    return max(float(np.abs(np.asarray(one[name]) - w).max()) for name, w in other.items()) / largest
 
 
 def measure(work: Work, weights: Weights, runs: dict[str, peers.Run]) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of one update by name, and by how much the weights differ from the reference."""
     expected = work.trained(weights, np.float64)
     errors = {name: difference(run(), expected) for name, run in runs.items()}
-    clock = peers.clock(arguments.threads)
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(arguments.repeats):
-        for name, run in runs.items():
-            start = clock()
-            run()
-            times[name].append(clock() - start)
-    return {name: float(np.median(t)) / work.steps for name, t in times.items()}, errors
+    times = medians(runs, arguments.repeats, arguments.threads)
+    return {name: seconds / work.steps for name, seconds in times.items()}, errors
 
 
 def main() -> None:
@@ -76,9 +63,8 @@ def main() -> None:
         if epochs:
             print(f"  {'':16}{'an update':>15}{'ratio':>12}{f'to a loss of {work.goal}, {epochs} epochs':>36}")
         for name, seconds in times.items():
-            note = "" if errors[name] < TOLERANCE else f"   DISAGREES by {errors[name]:.1g}"
             goal = f"{seconds * epochs * work.steps / work.epochs * 1e3:33.3f} ms" if epochs else ""
-            print(f"  {name:16}{seconds * 1e6:12.3f} µs {seconds / own:9.2f} ×{goal}{note}")
+            print(f"  {name:16}{seconds * 1e6:12.3f} µs {seconds / own:9.2f} ×{goal}{remark(errors[name])}")
         sys.stdout.flush()
 
 

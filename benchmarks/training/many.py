@@ -28,9 +28,8 @@ import numpy as np  # noqa: E402
 
 from benchmarks.training import peers  # noqa: E402
 from benchmarks.training.catalogue import WORKS  # noqa: E402
+from benchmarks.training.timing import difference, medians, remark  # noqa: E402
 from benchmarks.training.works import Weights, Work  # noqa: E402
-
-TOLERANCE = 2e-3  # of the largest weight: single precision after hundreds of updates
 
 
 def derive(work: Work, module, rates) -> peers.Run:  # type: ignore[no-untyped-def]
@@ -74,8 +73,7 @@ def disagreement(work: Work, found: Weights, first: Weights, rates) -> float:  #
     worst = 0.0
     for k in {0, len(rates) // 2, len(rates) - 1}:
         expected = replace(work, rate=float(rates[k])).trained({n: w[k] for n, w in first.items()}, np.float64)
-        largest = max(float(np.abs(w).max()) for w in expected.values())
-        worst = max(worst, *(float(np.abs(found[n][k] - w).max()) / largest for n, w in expected.items()))
+        worst = max(worst, difference({n: w[k] for n, w in found.items()}, expected))
     return worst
 
 
@@ -87,20 +85,12 @@ def main() -> None:
     first = {name: np.stack([s[name] for s in starts]) for name in module.WEIGHTS}
     runs = {"derive": derive(work, module, rates), "JAX vmap": jax(work, first, rates)}
     errors = {name: disagreement(work, run(), first, rates) for name, run in runs.items()}
-    clock = peers.clock(arguments.threads)
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(arguments.repeats):
-        for name, run in runs.items():
-            start = clock()
-            run()
-            times[name].append(clock() - start)
+    times = medians(runs, arguments.repeats, arguments.threads)
     print(f"{arguments.networks} networks, {work.name}, each its own learning rate; threads {arguments.threads}")
-    own = float(np.median(times["derive"]))
-    for name, found in times.items():
-        seconds = float(np.median(found))
+    for name, seconds in times.items():
         speed = arguments.networks * work.samples * work.epochs / seconds / 1e6
-        note = "" if errors[name] < TOLERANCE else f"   DISAGREES by {errors[name]:.1g}"
-        print(f"  {name:12}{speed:9.2f} million samples/s {seconds / own:9.2f} ×{note}")
+        ratio = seconds / times["derive"]
+        print(f"  {name:12}{speed:9.2f} million samples/s {ratio:9.2f} ×{remark(errors[name])}")
 
 
 main()

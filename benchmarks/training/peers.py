@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,11 +24,6 @@ from benchmarks.training.works import Weights, Work
 
 Run = Callable[[], Weights]
 C_FLAGS = ("-O3", "-march=native", "-ffast-math", "-fPIC", "-shared")
-
-
-def clock(threads: int) -> Callable[[], float]:
-    """What times are taken with: one thread's work in processor time, which others on the machine disturb less."""
-    return time.process_time if threads == 1 else time.perf_counter
 
 
 def generated(work: Work) -> ModuleType:
@@ -168,7 +162,6 @@ def scikit(work: Work, weights: Weights) -> Run | None:
 
     x, t = work.data()
     labels = {"sigmoid": lambda: t[:, 0], "softmax": lambda: t.argmax(axis=1), "linear": lambda: t}[work.output]()
-    share = work.sizes[-1] if work.output == "linear" else 1  # newer versions take the mean over outputs
 
     def run() -> Weights:
         model = (MLPRegressor if work.output == "linear" else MLPClassifier)(
@@ -178,7 +171,7 @@ def scikit(work: Work, weights: Weights) -> Run | None:
             alpha=0.0,
             momentum=0.0,
             batch_size=work.batch,
-            learning_rate_init=work.rate * share,
+            learning_rate_init=work.rate,  # the loss it reports is a mean over outputs, its gradient is that of the sum
             max_iter=work.epochs,
             shuffle=False,
             tol=0.0,
