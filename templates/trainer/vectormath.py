@@ -173,7 +173,7 @@ def _exp_reduction(real):
 def exp(x):
     """e^x; overflows to inf, underflows through the subnormal numbers to 0.
 
-    Measured error: at most 0.9 ulp in float32, 0.9 ulp in float64.
+    Measured error: at most 1.0 ulp in float32, 1.0 ulp in float64.
     """
     return np.exp(x)
 
@@ -198,7 +198,7 @@ def _exp(real):
 def expm1(x):
     """e^x - 1, with full relative accuracy near 0.
 
-    Measured error: at most 1.6 ulp in float32, 1.6 ulp in float64.
+    Measured error: at most 1.7 ulp in float32, 1.8 ulp in float64.
     """
     return np.expm1(x)
 
@@ -318,7 +318,7 @@ def _sigmoid(real):
 def sigmoid_slope(x):
     """The derivative of the logistic function, e^x/(1 + e^x)^2.
 
-    Measured error: at most 3.6 ulp in float32, 3.5 ulp in float64.
+    Measured error: at most 4.3 ulp in float32, 4.1 ulp in float64.
     Beyond 87 (float32) or 708 (float64) the result is subnormal, at last 0.
     """
     t = np.exp(-abs(x))
@@ -726,7 +726,7 @@ _LOG_ERFC_64 = (
 def erf(x):
     """Error function, with full relative accuracy near 0.
 
-    Measured error: at most 1.9 ulp in float32, 1.9 ulp in float64.
+    Measured error: at most 2.0 ulp in float32, 2.0 ulp in float64.
     """
     return np.float32(math.erf(x)) if isinstance(x, np.float32) else math.erf(x)
 
@@ -794,7 +794,7 @@ _ERFCX_64 = (
 def erfc(x):
     """Complementary error function 1 - erf(x), with full relative accuracy far out, where it is small.
 
-    Measured error: at most 5.5 ulp in float32, 5.9 ulp in float64.
+    Measured error: at most 6.8 ulp in float32, 6.5 ulp in float64.
     """
     return np.float32(math.erfc(x)) if isinstance(x, np.float32) else math.erfc(x)
 
