@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -13,6 +13,7 @@ from codegen.numbering import PlainText, equation_numbers
 from codegen.resources import environment, template
 from codegen.trainer import vectormath
 from codegen.trainer.identifiers import Identifiers
+from codegen.trainer.imports import imports
 from codegen.trainer.interface import (
     adjustable,
     class_words,
@@ -39,23 +40,6 @@ from derive.network import Network, Tensor
 from derive.selection import choices
 
 PARTS = ("forward", "losses", "backward", "alone")
-IN_LANES = [
-    "import math",
-    "from numba import config, types",
-    "from numba.core import cgutils",
-    "from numba.extending import intrinsic",
-    "from numba.np.arrayobj import make_array, populate_array",
-]
-FOR_EXACT = ["import functools", "from numba import jit, types"]
-FOR_SUBNORMALS = [
-    "import contextlib",
-    "import platform",
-    "from llvmlite import ir",
-    "from numba import config, types",
-    "from numba.core import cgutils",
-    "from numba.extending import intrinsic",
-]
-FOR_CONTRACTIONS = ["import itertools"]
 KERNEL_HEADER = "real = weights[0].dtype.type"
 
 
@@ -134,7 +118,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     context = {
         "spec_name": prose(spec_name),
         "docstring": docstring,
-        "imports": _imports(emitted, functions, bool(block or many or one_by_one), bool(contractions)),
+        "imports": imports(emitted, functions, bool(block or many or one_by_one), bool(contractions)),
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
@@ -325,26 +309,3 @@ def _contraction_source() -> str:
     """The function ``contraction`` and what it needs, without the imports of its file."""
     text = template("trainer/contraction.py").read_text(encoding="utf-8")
     return text[text.index("def contraction(") :].strip("\n")
-
-
-def _imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contractions: bool) -> list[str]:
-    lines = [line for line in vectormath.import_lines(emitted) if line]
-    lines += [*FOR_SUBNORMALS, *(IN_LANES if in_lanes else [])]
-    lines += FOR_CONTRACTIONS if contractions else []
-    lines += FOR_EXACT if emitted else []
-    standard = {
-        "import functools",
-        "import os",
-        "import sys",
-        *(line for line in lines if line.startswith("import ") and line != "import numpy as np"),
-    }
-    standard |= {"import math"} if any(f.startswith("math.") for f in functions) else set()
-    names: dict[str, set[str]] = {"numba": {"njit"}}
-    for line in lines:
-        if line.startswith("from "):
-            module, _, imported = line.removeprefix("from ").partition(" import ")
-            names.setdefault(module, set()).update(imported.split(", "))
-    others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
-    standard_names = ["from concurrent.futures import ThreadPoolExecutor"]
-    standard_names += ["from types import FunctionType"] if emitted else []
-    return [*sorted(standard), *standard_names, "", "import numpy as np", *others]

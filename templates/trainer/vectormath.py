@@ -254,7 +254,7 @@ def _tanh_near(real):
 def tanh(x):
     """Hyperbolic tangent, with full relative accuracy near 0; +-1 at infinity.
 
-    Measured error: at most 2.8 ulp in float32, 2.8 ulp in float64.
+    Measured error: at most 2.8 ulp in float32, 3.0 ulp in float64.
     """
     return np.tanh(x)
 
