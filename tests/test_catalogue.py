@@ -344,8 +344,8 @@ def test_the_page_and_its_pictures_are_up_to_date(generated: dict[Path, str]) ->
 
 def test_every_entry_has_a_row_and_every_function_of_one_number_a_plot(generated: dict[Path, str]) -> None:
     page = generated[Path("docs/catalogue.md")]
-    for name, entry in catalogue().items():
-        assert page.count(f"| `{name}(") == 1
+    assert all(page.count(f"| `{name}(") == 1 for name in (*catalogue(), "tanh", "sin", "maxout"))
+    for entry in catalogue().values():
         assert entry.summary
         assert entry.group
     for line in page.splitlines():

@@ -10,14 +10,21 @@ import pytest
 import sympy
 from mpmath import mp
 
-from codegen.arithmetic import exponentials, limits, logarithms, opening, saturation, stable
-from codegen.arithmetic.primitives import Erfc, Expm1, Log1p, Sigmoid, Softplus, XLogY, XOverY
+from codegen.arithmetic import apart, exponentials, limits, logarithms, opening, saturation, stable
+from codegen.arithmetic.primitives import Difference, Erfc, Expm1, Log1p, Precise, Sigmoid, Softplus, XLogY, XOverY
 from derive.expressions import Access, Cases, accesses, index
 from derive.tidy import Kernel, quotient
 
 A, B, C = Access("a"), Access("b"), Access("c")
 exp, log, sinh, cosh, tanh, erf, sqrt = sympy.exp, sympy.log, sympy.sinh, sympy.cosh, sympy.tanh, sympy.erf, sympy.sqrt
 half, third = sympy.Rational(1, 2), sympy.Rational(1, 3)
+
+
+def both(short: mpmath.mpf, exact: mpmath.mpf) -> mpmath.mpf:
+    """The two forms of one number."""
+    assert abs(short - exact) <= mp.mpf(10) ** -30 * max(1, abs(short))
+    return exact
+
 
 MEANINGS = {  # what the primitives are, by their plain formulas
     "Sigmoid": lambda u: 1 / (1 + mp.exp(-u)),
@@ -28,6 +35,8 @@ MEANINGS = {  # what the primitives are, by their plain formulas
     "Expm1": lambda u: mp.exp(u) - 1,
     "XLogY": lambda x, y: x * mp.log(y) if x else mp.zero,
     "XOverY": lambda x, y: x / y if x else mp.zero,
+    "Difference": lambda a, b: a - b,
+    "Precise": lambda short, exact: both(short, exact),
     "Cases": lambda condition, positive, otherwise: positive if condition > 0 else otherwise,
 }
 
@@ -126,6 +135,17 @@ RULES: dict[str, tuple[Callable[[sympy.Expr], sympy.Expr], list[sympy.Expr]]] = 
         logarithms.small,
         [log(1 + A**2), exp(A) - 1, 2 - 2 * exp(-sympy.Abs(A)) + B, B * exp(A) - B],
     ),
+    "apart": (
+        apart.apart,
+        [
+            A * B + (1 - A) * C,
+            A**2 * B - (1 - A) ** 3 * C + 2,
+            -A * log(1 + exp(-B)) - (1 - A) * log(1 + exp(B)) + A * C,
+            exp(A * B + (1 - A) * (A * C + (1 - A) * B)),
+            Precise(A * B + (1 - A) * C, B * A - C * (A - 1)),
+            B * (1 - A) - C,
+        ],
+    ),
     "entropy": (limits.entropy, [A**2 * log(B**2 + 1), -A * log(1 + exp(B)) / 3 + C]),
 }
 
@@ -181,6 +201,8 @@ def test_both_sides_of_a_rule_agree(rule: str, number: int) -> None:
         ("small", B * (exp(A) - 1), B * Expm1(A)),
         ("logistic", exp(-A) * Sigmoid(A) ** 2, Sigmoid(A) * Sigmoid(-A)),
         ("entropy", A * log(B), XLogY(A, B)),
+        ("apart", A * B + (1 - A) * C, Precise(A * B + (1 - A) * C, Difference(A * B, -(1 - A) * C))),
+        ("apart", B * (1 - A) - C, B * (1 - A) - C),
     ],
 )
 def test_a_rule_does_what_its_name_says(rule: str, before: sympy.Expr, after: sympy.Expr) -> None:

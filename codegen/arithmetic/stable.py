@@ -21,6 +21,7 @@ from dataclasses import replace
 import sympy
 
 from codegen.arithmetic import exponentials, logarithms, opening, saturation
+from codegen.arithmetic.apart import apart
 from codegen.arithmetic.limits import limits
 from codegen.arithmetic.precise import saturated
 from codegen.arithmetic.program import Program, is_plain, program_of
@@ -48,7 +49,7 @@ def stable(program: Program) -> Program:
     program = opening.logarithm(program, named, logarithms.stable_log)
     program = opening.opened(program, named)
     program = stored_powers(scaled(shift(program.map(exponentials.dominant, "dominant"))))
-    return saturated(rest(limits(program).map(logarithms.small, "small"))).map(exponentials.slope)
+    return saturated(rest(limits(program).map(logarithms.small, "small"))).map(exponentials.slope).map(apart)
 
 
 def named(body: sympy.Expr) -> sympy.Expr:

@@ -21,7 +21,7 @@ from codegen.sections.functions import kinks_of
 from derive.branches import Kink, kinks
 from derive.diagnostics import Source
 from derive.expressions import Access, Cases, accesses, index_symbols, partial
-from derive.functions import written_out
+from derive.functions import formula, written_out
 from derive.gradient import Sweep, sweep
 from derive.language.arguments import signature
 from derive.language.build import load
@@ -49,8 +49,18 @@ stand in the call: `leaky_relu(z)`, `leaky_relu(z, 0.2)` and `leaky_relu(z, alph
 there is learned, from that number on. Plots show the function as a solid and its derivative as a dashed line. Of a
 function that makes a vector $h$, the derivative is given for a loss with $g = \\partial L/\\partial h$.
 
-The largest of several dense layers, `h[8] = maxout(x, 3)`, is a layer: see [the language](language.md).
+tanh and sin are elementary functions, and `h[8] = maxout(x, 3)` is a layer that makes its own weights: see
+[the language](language.md).
 """
+
+_ONE, _VECTOR = "Activations: functions of one number, applied to every element", "Activations of a whole vector"
+
+#: Activations that are elementary functions: what there is to say about them.
+_ELEMENTARY = {
+    "tanh": (sympy.tanh, "Hyperbolic tangent: from -1 to 1, 0 at 0."),
+    "sin": (sympy.sin, "Sine, for periodic and implicit representations."),
+}
+PIECES = 3  # of maxout
 
 
 @dataclass(frozen=True)
@@ -82,8 +92,9 @@ class _General(Latex):
 
 
 def cards() -> list[Card]:
-    """All entries in their order."""
-    return [_card(entry) for entry in catalogue().values()]
+    """All entries in their order, each group of activations with what is no entry of ``catalogue.spec``."""
+    found = [_card(entry) for entry in catalogue().values()]
+    return [*map(_of_an_elementary_function, _ELEMENTARY), *found, _of_maxout()]
 
 
 def _card(entry: Entry) -> Card:
@@ -96,6 +107,30 @@ def _card(entry: Entry) -> Card:
     if len(plain) == 1 and not called & {"sum", "mean"}:
         return _of_one_number(entry, call, _read(f"weight {plain[0]}\nloss f = {entry.name}({plain[0]})"))
     return _of_a_vector(entry, call, plain)
+
+
+def _of_an_elementary_function(name: str) -> Card:
+    z = sympy.Symbol("z", real=True)
+    function, words = _ELEMENTARY[name]
+    shown: Any = formula(name, (z,), function(z))
+    network = _read("weight z\nloss z^2")
+    writer = Latex(Notation(network, sweep(network)), {})
+    derivatives = (("", writer.line(derivative_of(shown, 0))),)
+    entry = Entry(name, _ONE, words, "", "", f"define {name}(z) = {name}(z)")
+    return Card(entry, f"{name}(z)", writer.line(shown.body), derivatives, "", shown)
+
+
+def _of_maxout() -> Card:
+    """The one activation with weights of its own, for a loss L = Σ g h as for other vectors."""
+    network = _read(f"weight x[{WIDTH}], g[{WIDTH}]\nh[{WIDTH}] = maxout(x, {PIECES})\nloss L = sum(g * h)")
+    swept = sweep(network)
+    made = [w.name for w in network.weights if w.name not in "xg"]
+    writer = _General(network, swept, {"h", *(f"∂{name}" for name in (*made, "g", "x"))})
+    forward = {eq.lhs.tensor: eq for eq in network.flat_equations}
+    derivatives = tuple(_derivative(writer, swept, forward["h"], name) for name in (*made, "x"))
+    words = "The largest of several dense layers, with weights of its own."
+    entry = Entry("maxout", _VECTOR, words, "Goodfellow et al. 2013", "", "define maxout(x, k) = x")
+    return Card(entry, f"maxout(x, {PIECES})", writer.equation(forward["h"]), derivatives, "")
 
 
 def _read(text: str) -> Network:
@@ -204,7 +239,7 @@ def _slopes(writer: Latex, letter: str, found: list[Kink]) -> str:
 def page(found: list[Card]) -> str:
     """The whole page in Markdown."""
     parts = [_HEAD]
-    for group in dict.fromkeys(card.entry.group for card in found):
+    for group in dict.fromkeys(e.group for e in catalogue().values()):
         title, _, words = group.partition(":")
         parts.append(f"## {title}\n\n{_sentence(words)}\n" if words else f"## {title}\n")
         own = [card for card in found if card.entry.group == group]

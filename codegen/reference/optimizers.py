@@ -41,6 +41,10 @@ number of the update. What stands on the right of a later line is the new value.
 _MIDDLE = """## Schedules
 
 In a `rate` line $k$ goes without saying: `rate a = {example}`. The right side may be any formula of $k$.
+
+### constant
+
+The same at every update. Written as a number, `rate a = 0.1`.
 """
 
 _SMALLEST = "weight x\nloss x\n"
