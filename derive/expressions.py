@@ -183,3 +183,8 @@ def smooth(derivative: sympy.Expr) -> sympy.Expr:
     if not derivative.has(sympy.DiracDelta):
         return derivative
     return derivative.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+
+
+def is_negative(term: sympy.Expr) -> bool:
+    """Whether a term of a sum is written with a minus."""
+    return bool(term.as_coeff_Mul()[0].is_negative)

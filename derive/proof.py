@@ -5,6 +5,7 @@ At random points, in 50-digit arithmetic, the derivative equations are compared 
 * the **complex step** Im L(w + ih)/h and the **central difference** (L(w + h) − L(w − h))/2h of the forward
   equations, which know nothing of the calculus (Squire and Trapp 1998);
 * the **matrix form**: the outer products that a gradient matrix is printed as, multiplied out;
+* the **batch form**: the matrices of several samples (:mod:`derive.batchform`), with the samples one by one;
 * for small networks, for every weight: every line of the **chain rule** down to the closed form in named quantities,
   the same **expanded** to inputs and weights, and SymPy's own **direct derivative** of the loss composed into one
   scalar.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from derive.batchproof import ShapeError, differences, has_batches
 from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
 from derive.expressions import Access, accesses, rename, smooth
@@ -34,6 +36,7 @@ from derive.shrink import shrink
 from derive.steps import ElementDerivation, evaluate_line
 
 POINTS = 2
+BATCH = 2  # samples put beside each other
 ATTEMPTS = 40
 SINGLE_WEIGHTS = 40  # that have a complex step of their own; more are perturbed together
 SINGLE_DIFFERENCES = 12  # the same for central differences
@@ -113,14 +116,25 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
             found.setdefault(name, []).append(_difference(derivative, derived, scale))
         for name, weight, form in forms:
             found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
+        if has_batches(narrow):
+            batch = [values, *(_point(narrow, swept, chance, data)[1] for _ in range(BATCH - 1))]
+            found.setdefault("batch form", []).extend(_in_batches(narrow, swept, batch))
     checks = tuple(
         Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT)))
         for name, errors in found.items()
+        if errors
     )
     for check in checks:
         if not check.holds:
             raise ProofError(f"the {check.name} differs from the derived gradient by {check.error:.2g}")
     return Proof(checks, POINTS, narrow is not network)
+
+
+def _in_batches(network: Network, swept: Sweep, samples: list[Values]) -> list[Number]:
+    try:
+        return [_difference(one, other) for one, other in differences(network, swept, samples)]
+    except ShapeError:
+        raise ProofError("the matrices of a batch do not go together") from None
 
 
 def _gradient(values: Values, weight: Access) -> Number:
@@ -135,8 +149,13 @@ def _difference(one: Number, other: Number, scale: Number = context.one) -> Numb
     return abs(one - other) / max(context.one, abs(one), abs(other), scale)
 
 
-def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Values, Values]:
-    """Random data and weights at which the loss is a real number, with all values and derivatives there."""
+def _point(
+    network: Network, swept: Sweep, chance: random.Random, weights: Values | None = None
+) -> tuple[Values, Values]:
+    """Random data and weights at which the loss is a real number, with all values and derivatives there.
+
+    The ``weights`` are kept where they are given.
+    """
     large = False
     for attempt in range(ATTEMPTS):
         data = {
@@ -144,6 +163,7 @@ def _point(network: Network, swept: Sweep, chance: random.Random) -> tuple[Value
             for t in network.tensors.values()
             if t.role in ("input", "target", "mask", "weight")
         }
+        data |= {t.name: weights[t.name] for t in network.weights} if weights else {}
         try:
             values = forward(network, dict(data))
             run(swept.equations, values, {**network.tensors, **swept.tensors})

@@ -16,10 +16,12 @@ from codegen.notes.lecture import Lecture
 from codegen.options import Options
 from codegen.sections.batches import batch_writer, gradient_rows, number_rows, value_rows
 from codegen.sections.matrices import matrix_form
+from derive.batchform import BatchForms, Letter
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
 from derive.gradient import adjoint_name
 from derive.language.build import load
+from derive.proof import ProofError
 
 NETS = {
     "two layers": """
@@ -281,3 +283,27 @@ def test_katex_and_github_take_them() -> None:
     plain = [(re.sub(r"\\hue\{(\d)\}", "", formula), True) for formula, _ in found]
     assert not any(REFUSED.search(formula) for formula, _ in plain)
     assert node("katex.mjs", stdin=json.dumps(plain)) == []
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_proof_covers_the_matrices_of_a_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proved before anything is printed; a form that is read wrongly ends in an error."""
+    checks = {c.name: c for c in derivation(name).proof.checks}
+    assert checks["batch form"].comparisons >= 4 * 2 * 2 * len(derivation(name).network.weights)
+    assert checks["batch form"].holds
+    gradient, access = BatchForms.gradient, BatchForms._access
+    monkeypatch.setattr(BatchForms, "gradient", lambda self, eq, mean: gradient(self, eq, not mean))
+    with pytest.raises(ProofError, match="batch form"):
+        derive(load(Source("net.spec", NETS[name])))
+    monkeypatch.setattr(BatchForms, "gradient", gradient)
+    if name == "weights of one's own":
+        return  # no matrix of it is multiplied
+
+    def turned(self: BatchForms, *place: Any) -> Any:
+        form = access(self, *place)
+        weight = isinstance(form, Letter) and self.tensors[form.tensor].role == "weight"
+        return Letter(form.tensor, not form.turned) if weight else form
+
+    monkeypatch.setattr(BatchForms, "_access", turned)
+    with pytest.raises(ProofError, match=r"do not go together|batch form"):
+        derive(load(Source("net.spec", NETS[name])))

@@ -291,7 +291,7 @@ def test_the_pages_show_title_and_numbers(name: str, expected: list[str], typese
 def plain(latex: str) -> str:
     """LaTeX without what only moves or colours things."""
     latex = re.sub(r"\\color\{\w+\}|\\(?:left|right|[,;:!]|quad|displaystyle|big[lr]?)(?![A-Za-z])", "", latex)
-    latex = re.sub(r"\\\\\[[^]]*\]", r"\\\\", latex).replace("&", "")
+    latex = re.sub(r"\\\\\*?\[[^]]*\]", r"\\\\", latex).replace("&", "")
     latex = latex.replace(r"\mathit{prediction}", "prediction").replace(r"\mathit{actual}", "actual")
     return re.sub(r"\s", "", latex.replace(r"\mathit{Error}", "Error").replace(r"\begin{bmatrix}", "(").replace(
         r"\end{bmatrix}", ")").replace("{}^{*}", "*"))  # fmt: skip
@@ -554,7 +554,7 @@ WORKED = [n for n in [*EXAMPLES, *SPECS] if "init" in spec_of(n) and n not in ("
 def rows(text: str) -> Iterator[str]:
     """The rows of all displays, continuation lines joined, remarks and tags dropped."""
     for display in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", text, re.DOTALL):
-        joined = re.sub(r"\\\\\s*(?:\[[^]]*\])?\s*&\s*\\q?quad", " ", display)
+        joined = re.sub(r"\\\\\*?\s*(?:\[[^]]*\])?\s*&\s*\\q?quad", " ", display)
         for line in split_rows(joined):
             line = re.sub(r"\\(?:remark|tag\*?)\{(?:[^{}]|\{[^{}]*\})*\}", "", line)
             yield re.sub(r"\s+", " ", line).strip()
@@ -563,7 +563,7 @@ def rows(text: str) -> Iterator[str]:
 def split_rows(display: str) -> list[str]:
     """Split at line ends outside of environments."""
     pieces, depth, current = [], 0, ""
-    for token in re.split(r"(\\begin\{\w+\}|\\end\{\w+\}|\\\\(?:\[[^]]*\])?)", display):
+    for token in re.split(r"(\\begin\{\w+\}|\\end\{\w+\}|\\\\\*?(?:\[[^]]*\])?)", display):
         depth += token.startswith("\\begin") - token.startswith("\\end")
         if token.startswith("\\\\") and depth == 0:
             pieces.append(current)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from codegen.formulas.breaking import lines_of
 from codegen.formulas.layout import WIDTH, visible_length
-from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms
+from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
 from codegen.pictures.chart import Chart, chart_tikz
 from codegen.pictures.tikz import tikz
+
+STEPS = 8  # lines of a derivation that stays on one page
+WORDS = 0.75  # the width of a letter of a text, in characters of a formula
 
 
 def joined(blocks: list[Block]) -> list[Block]:
@@ -25,31 +28,39 @@ def tex(block: Block, labels: str = "") -> str:
     """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one."""
     match block:
         case Display(rows, together):
-            return "\n".join(
-                ["\\begin{align*}", *(f"  {line}" for line in lines(rows, together, labels)), "\\end{align*}"]
-            )
+            inside = [f"  {line}" for line in lines(rows, together, labels)]
+            display = ["\\ontop", "\\begin{align*}", *inside, "\\end{align*}"]
+            if any(row.remark for row in rows) and len(inside) <= STEPS:  # with what follows, which says what they use
+                display = ["{\\interdisplaylinepenalty=10000 \\postdisplaypenalty=10000", *display, "}%"]
+            return "\n".join(display)
         case Paragraph(text, manner):
-            text = {"plain": text, "aside": f"\\textit{{{text}}}", "with": f"\\uses{{{text}}}"}[manner]
+            text = {"aside": f"\\textit{{{text}}}", "with": f"\\uses{{{text}}}"}.get(manner, text)
+            text = f"{{\\raggedright {text}\\par}}" if manner == "list" else text
         case Heading(formula):
             text = f"\\step{{${formula}$}}"
         case Table():
-            text = table(block)
+            return f"\\nopagebreak\n\n{{\\centering\\small ${table(block)}$\\par}}"
         case Terms():
-            text = terms(block)
-        case Picture(figure):
+            return f"\\nopagebreak\n\n{terms(block)}"
+        case Picture(figure, floats):
             drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)
             text = f"\\begin{{picturehere}}\n{drawn}\n\\end{{picturehere}}"
+            if floats:
+                text = f"\\begin{{figure}}[htb]\n\\centering\n{drawn}\n\\caption{{{figure.caption}}}\n\\end{{figure}}"
         case Points(items):
             text = "\n".join(["\\begin{itemize}", *(f"  \\item {item}" for item in items), "\\end{itemize}"])
     return f"\n{text}"
 
 
 def lines(rows: tuple[Row, ...], together: bool, labels: str = "") -> list[str]:
-    """The lines of an ``align``; right sides are broken where they would leave the page."""
-    line_end = " \\\\*" if together else " \\\\"
+    """The lines of an ``align``; right sides are broken where they would leave the page.
+
+    A page ends neither after the first line nor before the last: none stands alone on its page.
+    """
     found = lines_of(rows)
     texts = [f"{x.left} &{x.right} {tag(x.row, labels)}".rstrip() if x.row else f"&{x.right}" for x in found]
-    ends = [line_end + "[0.35em]" * (after.row is not None) for after in found[1:]]
+    kept = {0, len(found) - 2, *(range(len(found)) if together else ())}
+    ends = [" \\\\" + "*" * (n in kept) + "[0.35em]" * (after.row is not None) for n, after in enumerate(found[1:])]
     return [text + end for text, end in zip(texts, [*ends, ""], strict=True)]
 
 
@@ -66,18 +77,27 @@ def tag(row: Row, labels: str = "") -> str:
 
 
 def table(t: Table) -> str:
-    """Numbers in columns; the first column names the rows, the last one sums them up."""
+    """Numbers in columns, a formula; the first column names the rows, the last one sums them up."""
     head = [f"\\text{{{word}}}" if word else "" for word in t.head]
     cells = [" & ".join(head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
-    columns = "r|" + "r" * (len(t.head) - 2) + "|r"
-    return f"{{\\small $\\begin{{array}}{{{columns}}} {' '.join(cells)} \\end{{array}}$}}"
+    columns = "|".join(filter(None, ["r", "r" * (len(t.head) - 2), "r"]))
+    return f"\\begin{{array}}{{{columns}}} {' '.join(cells)} \\end{{array}}"
 
 
 def terms(t: Terms) -> str:
-    """Words in columns; the longest stand in a paragraph, of half the page if the other columns leave it that."""
-    others = [max(visible_length(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head)) if n != 1]
-    room = max(0.25, min(0.55, 0.9 - sum(others) / WIDTH))
+    """Words in columns; the longest stand in a paragraph, of half the page if the other columns leave it that.
+
+    They need none where all columns fit beside each other.
+    """
+    widths = [max(_width(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head))]
+    room = max(0.25, min(0.55, 0.9 - (sum(widths) - widths[1]) / WIDTH))
     cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
-    columns = "l" + f"p{{{room:.2f}\\textwidth}}" + "l" * (len(t.head) - 2)
+    words = "l" if sum(widths) + 2 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
+    columns = f"l{words}{'l' * (len(t.head) - 2)}"
     table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
     return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"
+
+
+def _width(cell: str) -> float:
+    """About how wide words with formulas are, in characters of a formula."""
+    return sum(WORDS * len(words) + visible_length(formula) for words, formula in spans(cell))

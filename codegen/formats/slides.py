@@ -195,7 +195,7 @@ def pieces(blocks: list[Block]) -> Iterator[Piece]:
                     yield Piece(heights.paragraph(item) + 6, f"\\begin{{itemize}}\n  \\item {item}\n\\end{{itemize}}")
             case Table(head, body):
                 for part in parted(body, [1.0] * len(body)):
-                    formula = paper.table(Table(head, part)).removeprefix("{\\small $").removesuffix("$}")
+                    formula = paper.table(Table(head, part))
                     yield Piece(ROW * (len(part) + 1) + 8, f"{{\\small $\\fitted{{\\textwidth}}{{{formula}}}$}}")
             case Terms(head, body):
                 lines = [visible_length(row[1]) // WORDS + 1 for row in body]

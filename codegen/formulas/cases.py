@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from derive.expressions import Cases
+from derive.expressions import Cases, is_negative
 
 Condition = tuple[sympy.Expr, bool]  # u, and whether u > 0 holds
 Row = tuple[sympy.Expr, tuple[Condition, ...]]
@@ -70,8 +70,3 @@ def between(conditions: tuple[Condition, ...]) -> tuple[sympy.Expr, str, sympy.E
         return None
     (least, above), (most, below) = lower[0], upper[0]
     return least, {">": "<", "≥": "≤"}[above], found[0][0], below, most
-
-
-def is_negative(term: sympy.Expr) -> bool:
-    """Whether a term of a sum is written with a minus."""
-    return bool(term.as_coeff_Mul()[0].is_negative)

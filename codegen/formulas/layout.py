@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codegen.options import DECIMALS
@@ -67,6 +68,14 @@ def brackets(inside: str) -> str:
     """A formula in round brackets, as high as it needs."""
     tall = any(mark in inside for mark in ("\\frac", "\\sum", "\\begin", "\\max_"))
     return f"\\left({inside}\\right)" if tall else f"({inside})"
+
+
+def signed(terms: Iterable[tuple[bool, str]]) -> str:
+    """A sum of what is written, each term with whether it is subtracted."""
+    text = ""
+    for negative, term in terms:
+        text += (("-" if negative else "") if not text else (" - " if negative else " + ")) + term
+    return text
 
 
 def visible_length(latex: str) -> float:

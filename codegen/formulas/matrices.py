@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from codegen.formulas.cases import is_negative
 from codegen.formulas.hues import painted
 from codegen.formulas.latex import Latex
+from codegen.formulas.layout import signed
 from codegen.formulas.profiles import PRODUCTS
-from derive.expressions import Access, Cases, Index, Within, index_symbols, rename
+from derive.expressions import Access, Cases, Index, Within, index_symbols, is_negative, rename
 from derive.matrixform import Outer, is_whole, outer
 from derive.network import Equation, Scan, Tensor, flatten
 from derive.scalars import Scalars
@@ -139,18 +139,15 @@ class MatrixWriter:
         return self.transposed(letter) if turned else letter
 
     def _sum(self, e: sympy.Add, row: Index | None, order: tuple[str, ...]) -> str | None:
-        previous, self.writer.order = self.writer.order, order
-        terms = self.writer.sorted_terms(e)
-        self.writer.order = previous
-        text = ""
-        for term in terms:
+        found = []
+        for term in self.writer.terms_in(e, order):
             negative = is_negative(term)
             part = self.vector(-term if negative else term, row)
             scalar = row is not None and row not in index_symbols(term)
             if part is None or (scalar and term.atoms(Access)):
                 return None
-            text += (("-" if negative else "") if not text else (" - " if negative else " + ")) + part
-        return text
+            found.append((negative, part))
+        return signed(found)
 
     def _product(self, e: sympy.Expr, row: Index | None) -> str | None:
         factors = sorted(sympy.Mul.make_args(e), key=self.writer.factor_key)

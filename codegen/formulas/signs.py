@@ -12,9 +12,8 @@ from dataclasses import replace
 
 import sympy
 
-from codegen.formulas.cases import is_negative
 from derive.evaluate import Values
-from derive.expressions import Access, accesses
+from derive.expressions import Access, accesses, is_negative
 from derive.network import Equation
 from derive.steps import Line, Partial, Product, Summed, Total
 

@@ -14,10 +14,22 @@ from typing import Any
 import sympy
 
 from codegen.formulas import cases
-from codegen.formulas.cases import is_negative
+from codegen.formulas.layout import signed
 from codegen.formulas.notation import Notation
 from codegen.formulas.signs import Signs
-from derive.expressions import Access, Cases, Equal, Index, Within, accesses, fresh, index_symbols, rename, sort_key
+from derive.expressions import (
+    Access,
+    Cases,
+    Equal,
+    Index,
+    Within,
+    accesses,
+    fresh,
+    index_symbols,
+    is_negative,
+    rename,
+    sort_key,
+)
 from derive.functions import Formula
 from derive.network import Equation
 from derive.selection import selected
@@ -258,13 +270,18 @@ class Writer(ABC):
         return terms
 
     def _sum(self, e: sympy.Add) -> str:
-        text = ""
+        found = []
         for term in self.sorted_terms(e):
             negative = is_negative(term) and self._turned(term) is None
-            written = self._bracketed(self._write(-term if negative else term), SUM)
-            joiner = ("-" if negative else "") if not text else (" - " if negative else " + ")
-            text += joiner + written
-        return text
+            found.append((negative, self._bracketed(self._write(-term if negative else term), SUM)))
+        return signed(found)
+
+    def terms_in(self, e: sympy.Expr, order: tuple[str, ...]) -> list[sympy.Expr]:
+        """The terms of a sum in the order in which they are written where ``order`` is the user's."""
+        previous, self.order = self.order, order
+        terms = self.sorted_terms(e)
+        self.order = previous
+        return terms
 
     def _in_order(self, term: sympy.Expr) -> bool:
         return bool(self.order) and any(n in self.order for n in self._mentions(term))

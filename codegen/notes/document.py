@@ -33,10 +33,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Words with formulas in them; an ``aside`` says by which rules, a ``with`` which equalities a line has used."""
+    """Words with formulas in them; an ``aside`` says by which rules, a ``with`` which equalities a line has used; a
+    ``list`` names things, one after the other."""
 
     text: str
-    manner: Literal["plain", "aside", "with"] = "plain"
+    manner: Literal["plain", "list", "aside", "with"] = "plain"
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on a line of its own."""
+    """A figure on a line of its own; one that ``floats`` bears a caption and may stand on the next page of a paper."""
 
     figure: Figure | Chart
+    floats: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
     cells: list[tuple[int, Code]] = field(default_factory=list)  # each with the number of blocks before it
 
-    def say(self, text: str, manner: Literal["plain", "aside", "with"] = "plain") -> None:
+    def say(self, text: str, manner: Literal["plain", "list", "aside", "with"] = "plain") -> None:
         self.blocks.append(Paragraph(text, manner))
 
     def display(self, *rows: Row, together: bool = False) -> None:
@@ -117,8 +119,8 @@ class Section:
     def head(self, formula: str) -> None:
         self.blocks.append(Heading(formula))
 
-    def picture(self, figure: Figure | Chart) -> None:
-        self.blocks.append(Picture(figure))
+    def picture(self, figure: Figure | Chart, floats: bool = False) -> None:
+        self.blocks.append(Picture(figure, floats))
 
     def code(self, source: Callable[..., str], *about: object) -> None:
         self.cells.append((len(self.blocks), Code(partial(source, *about))))

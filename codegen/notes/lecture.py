@@ -7,7 +7,6 @@ from functools import cached_property
 import sympy
 
 from codegen.formats.cells import Cells, Draw
-from codegen.formulas.cases import is_negative
 from codegen.formulas.hues import Hues
 from codegen.formulas.latex import Latex, equations_of
 from codegen.formulas.layout import Shown, relation, show
@@ -22,7 +21,7 @@ from codegen.pictures.figure import Figure
 from codegen.pictures.graphs import figure_of, graph_of
 from derive.derivation import Derivation
 from derive.evaluate import Number, number
-from derive.expressions import Access
+from derive.expressions import Access, is_negative
 from derive.network import Equation
 from derive.scalars import adjoint
 

@@ -72,7 +72,9 @@ def chart_tikz(chart: Chart) -> str:
     lines = ["\\begin{tikzpicture}[x=1cm, y=1cm, >=stealth, font=\\footnotesize]"]
     lines.append(f"  \\draw[black!40] (0,0) rectangle ({WIDTH:g},{HEIGHT:g});")
     for (x, y), text, below in chart.ticks():
-        lines.append(f"  \\node[{'below' if below else 'left'}] at ({x:.2f},{y:.2f}) {{${text}$}};")
+        beside = "anchor=south east" if y < HEIGHT / 2 else "anchor=north east"  # clear of what stands below
+        style = "below" if below else f"{beside}, inner ysep=1pt"
+        lines.append(f"  \\node[{style}] at ({x:.2f},{y:.2f}) {{${text}$}};")
     lines.append(f"  \\node[below] at ({WIDTH / 2:g},0) {{${chart.across}$}};")
     lines.append(f"  \\node[left] at (0,{HEIGHT / 2:g}) {{${chart.up}$}};")
     for line in chart.lines:
@@ -109,7 +111,8 @@ def chart_svg(chart: Chart, alone: bool = False) -> str:
     ]
     for (x, y), text, below in chart.ticks():
         x, y = UNIT * x, UNIT * (HEIGHT - y)
-        lines.append(formula(text, x, y + SIZE) if below else formula(text, x - 0.9 * UNIT, y))
+        inwards = -0.4 * SIZE if y > UNIT * HEIGHT / 2 else 0.4 * SIZE  # clear of what stands below
+        lines.append(formula(text, x, y + SIZE) if below else formula(text, x - 0.9 * UNIT, y + inwards))
     lines.append(formula(chart.across, UNIT * WIDTH / 2, UNIT * HEIGHT + SIZE))
     lines.append(formula(chart.up, -0.9 * UNIT, UNIT * HEIGHT / 2))
     for line in chart.lines:

@@ -17,10 +17,10 @@ def tikz(figure: Figure) -> str:
     head = f"[x={scale:.3g}cm, y=-{scale:.3g}cm, every node/.style={{font=\\small}}, >=stealth]"
     lines = [f"\\begin{{tikzpicture}}{head}"]
     for b in figure.boxes:
+        title = f"above, black!70, text depth=0pt, xshift=-{scale * (b.right - b.left) / 2:.2f}cm"
         lines.append(
             f"  \\draw[dashed, black!35, rounded corners] ({b.left:.2f},{b.top:.2f}) rectangle "
-            f"({b.right:.2f},{b.bottom:.2f}) node[above, black!70, xshift=-{scale * (b.right - b.left) / 2:.2f}cm] "
-            f"at ({b.right:.2f},{b.top:.2f}) {{{b.title}}};"
+            f"({b.right:.2f},{b.bottom:.2f}) node[{title}] at ({b.right:.2f},{b.top:.2f}) {{{b.title}}};"
         )
     for n, node in enumerate(figure.nodes):
         at = f"(n{n}) at ({node.x:.2f},{node.y:.2f})"
@@ -35,15 +35,19 @@ def tikz(figure: Figure) -> str:
         if node.below:
             lines.append(f"  \\node[below, inner sep=1pt] at (n{n}.south) {{\\footnotesize ${node.below}$}};")
     for e in figure.edges:
-        colour = f"derivearrow{e.colour % len(LIGHT)}"
         arrow = "<-" if figure.backward else "->"
         width = {"plain": "semithick", "strong": "ultra thick", "pale": "opacity=0.35"}[e.emphasis]
-        label = ""
+        lines.append(f"  \\draw[{arrow}, {width}, {_colour(e)}] (n{e.start}) {_line(figure, e)} (n{e.end});")
+    for e in figure.edges:  # on top of all arrows
         if e.label:
-            style = f"pos={e.at:.2f}, fill=white, text={colour}, inner sep=1.2pt"
-            label = f" node[{style}, opacity=1] {{\\footnotesize ${e.label}$}}"
-        lines.append(f"  \\draw[{arrow}, {width}, {colour}] (n{e.start}) {_line(figure, e)}{label} (n{e.end});")
+            style = f"pos={e.at:.2f}, fill=white, text={_colour(e)}, inner sep=1.2pt"
+            label = f"node[{style}] {{\\footnotesize ${e.label}$}}"
+            lines.append(f"  \\path (n{e.start}) {_line(figure, e)} {label} (n{e.end});")
     return "\n".join([*lines, "\\end{tikzpicture}"])
+
+
+def _colour(e: Edge) -> str:
+    return f"derivearrow{e.colour % len(LIGHT)}"
 
 
 def _line(figure: Figure, e: Edge) -> str:

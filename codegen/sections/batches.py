@@ -8,9 +8,9 @@ from codegen.formulas.matrices import MAX_SIDE, bmatrix
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.pairs import in_pairs
+from derive.batchproof import has_batches, in_batches
 from derive.evaluate import Number
 from derive.gradient import adjoint_name
-from derive.network import Scan, flatten
 
 
 def batch_form(lecture: Lecture, section: Section) -> None:
@@ -40,8 +40,7 @@ def batch_form(lecture: Lecture, section: Section) -> None:
 def batch_writer(lecture: Lecture) -> BatchWriter | None:
     """The writer for a batch; none where samples are an index already, where there is one, or letters would clash."""
     network = lecture.network
-    scans = any(isinstance(step, Scan) for step in network.equations)
-    if network.coupling or scans or lecture.notation.numbered or not network.of_role("input"):
+    if not has_batches(network) or lecture.notation.numbered:
         return None
     style = lecture.notation.profile
     writer = BatchWriter(lecture.writer, style.rows if style.samples == "vectors" else style.samples == "rows")
@@ -54,11 +53,8 @@ def batch_writer(lecture: Lecture) -> BatchWriter | None:
 def value_rows(lecture: Lecture, writer: BatchWriter) -> dict[str, Row]:
     """Values in the order of the forward pass, then δs."""
     found = {}
-    network = lecture.network
-    forward = [eq for eq in network.flat_equations if not network.tensors[eq.lhs.tensor].anonymous]
-    backward = [eq for eq in flatten(lecture.sweep.equations) if eq.lhs.tensor[1:] in lecture.sweep.deltas]
-    for eq in [*forward, *(eq for eq in backward if not eq.accumulate)]:
-        text = writer.equation(eq) if eq.lhs.tensor != network.loss else None
+    for eq in in_batches(lecture.network, lecture.sweep)[0]:
+        text = writer.equation(eq)
         if text is not None:
             name = eq.lhs.tensor
             found[name] = Row(_shaped(writer.letter(name), writer.shape(name)), text)
@@ -68,9 +64,9 @@ def value_rows(lecture: Lecture, writer: BatchWriter) -> dict[str, Row]:
 def gradient_rows(lecture: Lecture, writer: BatchWriter) -> dict[str, Row]:
     """The derivatives by the weights, summed over the samples."""
     found = {}
-    for eq in flatten(lecture.sweep.equations):
+    for eq in in_batches(lecture.network, lecture.sweep)[1]:
         name = eq.lhs.tensor.removeprefix("∂")
-        text = writer.gradient(eq, lecture.network.batch != "sum") if name in lecture.sweep.weights else None
+        text = writer.gradient(eq, lecture.network.batch != "sum")
         if text is not None:
             shape = lecture.notation.shape(lecture.network.tensors[name])
             if len(shape) == 1:

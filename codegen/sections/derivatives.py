@@ -19,6 +19,19 @@ MAX_WAYS = 12  # derivations with a picture of the ways they follow
 SHOWN = (1, 2, 3, 10, 100)  # updates whose learning rate is stated
 ONE_PAGE = 16  # updates that stand in one block on one page
 
+#: What the forms of the proof are, in words.
+FORMS = {
+    "complex step": "the loss at $w + ih$, its imaginary part",
+    "central difference": "the losses at $w + h$ and $w - h$",
+    "matrix form": "the products of matrices, multiplied out",
+    "batch form": "the matrices of two samples",
+    "chain rule": "every line of the derivations",
+    "chain rule in indices": "every line, numbers put in for its indices",
+    "closed form": "the formula of every weight",
+    "expanded form": "the same down to inputs and weights",
+    "direct derivative": "SymPy's derivative of the whole loss",
+}
+
 
 def update_rule(lecture: Lecture) -> Section:
     optimizer = lecture.network.optimizer
@@ -252,6 +265,8 @@ def all_updates(lecture: Lecture) -> Section:
         rows += written[:1] if optimizer.repeats_gradient else written
     if optimizer.repeats_gradient:
         section.say("The derivatives that the equations of the update rule take for $g$, one for each weight:")
+    else:
+        section.say("Every new weight, from the old ones alone:")
     section.display(*rows, together=len(rows) <= ONE_PAGE)
     section.code(lambda: lecture.cells.updates())
     return section
@@ -261,13 +276,12 @@ def proof(lecture: Lecture) -> Section:
     section = Section("How these formulas were checked")
     proof = lecture.derivation.proof
     where = " at narrow sizes (the formulas hold for any width)" if proof.narrow else ""
-    checks = "; ".join(
-        f"{c.name}, {c.comparisons} comparisons, largest difference {_power(c.error)}" for c in proof.checks
-    )
     section.say(
-        f"Before they were printed, all derivatives were compared{where} at {proof.points} random points in "
-        f"50-digit arithmetic: {checks}."
+        f"Before they were printed, all derivatives were compared{where} at {proof.points} random points in 50-digit "
+        "arithmetic with what was found in other ways:"
     )
+    rows = [(c.name, FORMS[c.name], f"{c.comparisons}", _power(c.error)) for c in proof.checks]
+    section.terms(("form", "what is compared", "number", "largest difference"), *rows)
     section.code(lambda: lecture.cells.proof())
     return section
 

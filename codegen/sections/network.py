@@ -19,7 +19,7 @@ def the_network(lecture: Lecture) -> Section:
     for role, word in roles.items():
         tensors = [t for t in lecture.network.tensors.values() if t.role == role and not t.anonymous]
         if tensors:
-            section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.")
+            section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.", "list")
     if coupling := lecture.network.coupling:
         index, count = str(coupling.index), lecture.writer.access(coupling.count)
         section.say(
@@ -35,7 +35,7 @@ def the_network(lecture: Lecture) -> Section:
     section.code(lambda: lecture.cells.given())
     figure = lecture.drawn()
     if figure is not None:
-        section.picture(figure)
+        section.picture(figure, floats=True)
     section.say("The forward pass computes, in this order,")
     section.display(*forward_rows(lecture))
     for tensor in lecture.network.tensors.values():
@@ -101,7 +101,7 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
         listed = f"{letter} = {bmatrix(table, small=True)}"
     else:
         listed = f"{letter} = ({', '.join(elements)})"
-    return f"${listed}$" if visible_length(listed) <= WIDTH / 2 else f"${letter}$ with ${shape}$ elements"
+    return f"${{{listed}}}$" if visible_length(listed) <= WIDTH / 2 else f"${letter}$ with ${shape}$ elements"
 
 
 def forward_rows(lecture: Lecture) -> list[Row]:
@@ -137,6 +137,8 @@ def made_of(lecture: Lecture) -> list[Section]:
             named = lecture.writer.line(lecture.scalars.definition(element) or element)
             expanded = lecture.writer.line(lecture.scalars.expanded(element))
             rows = [Row(lecture.writer.access(element), named)] + ([Row("", expanded)] if expanded != named else [])
+            if not section.blocks:
+                section.say("Down to inputs and weights, this is")
             section.display(*rows)
             section.code(lambda it: lecture.cells.expanded(it), element)
     if not section.blocks:

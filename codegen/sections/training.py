@@ -26,16 +26,18 @@ def training(lecture: Lecture) -> list[Section]:
         return []
     section = Section("The next updates")
     several = len(numbers.samples) > 1
-    where = " over all samples" if several else ""
+    batch = (
+        f" The loss is the {'sum' if lecture.network.batch == 'sum' else 'mean'} over the samples." if several else ""
+    )
     section.say(
-        f"The same again and again, every update from the weights that the one before it left; the loss{where}:"
+        f"Training goes on in the same way: every update starts from the weights that the one before it left.{batch}"
     )
     output = prediction(lecture)
     head = ("update", *(["prediction for the first sample" if several else "prediction"] if output else []), "loss")
     section.table(head, *(row(lecture, iteration, output) for iteration in found))
     section.code(lambda: lecture.cells.next_updates(found, in_doubles(lecture, numbers)))
     if drawable(points := tuple((float(i.updates), float(i.loss.real)) for i in found)):
-        section.say("The loss of the table, drawn:")
+        section.say("The loss from update to update:")
         section.picture(curve(lecture, found, points))
     return [section, *descent(lecture, numbers)]
 

@@ -173,6 +173,7 @@ class Worked:
     def backward(self) -> Section:
         lecture = self.lecture
         section = Section("The numbers: derivatives")
+        section.say("From the loss backwards, with the values of the forward pass:")
         self.slopes(section)
         rows = []
         for name in lecture.sweep.deltas:
