@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from test_formats import REFUSED, needs_node, node
 
+from codegen.formats.ipynb import written
 from codegen.formulas.batches import BatchWriter, capital
 from codegen.notes.lecture import Lecture
 from codegen.options import Options
@@ -307,3 +308,21 @@ def test_the_proof_covers_the_matrices_of_a_batch(name: str, monkeypatch: pytest
     monkeypatch.setattr(BatchForms, "_access", turned)
     with pytest.raises(ProofError, match=r"do not go together|batch form"):
         derive(load(Source("net.spec", NETS[name])))
+
+
+@pytest.mark.parametrize("profile", ["bishop", "cs231n"])
+@pytest.mark.parametrize("name", [*NETS, "no samples"])
+def test_a_notebook_carries_out_the_matrices(name: str, profile: str) -> None:
+    """In NumPy, held against the samples one by one; a wrong product does not pass."""
+    spec = re.sub(r"(init|sample) .*", "", NETS["two layers"]) if name == "no samples" else NETS[name]
+    found = derive(load(Source("net.spec", spec))) if name == "no samples" else derivation(name)
+    cells = [c.source for c in written(found, "net.spec", Options(notation=profile)).cells if c.cell_type == "code"]
+    (batch,) = (c for c in cells if "N = len(batch)" in c)
+    assert batch.count("assert") == len(found.network.weights) - (name == "weights of one's own")
+    before: dict[str, Any] = {}
+    exec("\n".join(cells[: cells.index(batch)]), before)
+    exec(batch, dict(before))
+    for right, wrong in ((" @ ", " @ -"), ("1 / N * " if found.network.batch != "sum" else "N * ", "")):
+        assert right in batch
+        with pytest.raises((AssertionError, ValueError)):
+            exec(batch.replace(right, wrong), dict(before))

@@ -94,7 +94,7 @@ class Cells:
 
     # names
 
-    def _variables(self, tensors: Iterable[Tensor], new: bool = False) -> list[str]:
+    def variables(self, tensors: Iterable[Tensor], new: bool = False) -> list[str]:
         """The variables of tensors, one for each element where the network is small."""
         if self.small:
             return [self.elements.name(e, new) for t in tensors for e in t.elements()]
@@ -107,7 +107,7 @@ class Cells:
 
     @property
     def _loss(self) -> str:
-        return self._variables([self.network.tensors[self.network.loss]])[0]
+        return self.variables([self.network.tensors[self.network.loss]])[0]
 
     # data
 
@@ -122,11 +122,11 @@ class Cells:
         if drawn:
             numbers += [f"rng = np.random.default_rng({self.drawing.seed})"]
         for name, value in self.network.constants.items():
-            numbers += self._assigned(self.network.tensors[name], value)
+            numbers += self.assigned(self.network.tensors[name], value)
         for weight in self.weights:
-            numbers += self._assigned(weight, self.network.initial.get(weight.name))
-        numbers += [f"weights = {list_text(self._variables(self.weights))}"]
-        names = self._variables(self.data)
+            numbers += self.assigned(weight, self.network.initial.get(weight.name))
+        numbers += [f"weights = {list_text(self.variables(self.weights))}"]
+        names = self.variables(self.data)
         if len(self.network.samples) > 1:
             numbers += ["samples = ["]
             numbers += [f"{INDENT}({', '.join(self._sample(sample))},)," for sample in self.network.samples]
@@ -134,7 +134,7 @@ class Cells:
         else:
             sample = self.network.samples[0] if self.network.samples else {}
             for tensor in self.data:
-                numbers += self._assigned(tensor, sample.get(tensor.name))
+                numbers += self.assigned(tensor, sample.get(tensor.name))
             numbers += [f"data = {tuple_text(names)}", "samples = [data]"]
         # The functions of all formulas, derivatives included, tell whether erf is needed.
         self._used_everywhere()
@@ -151,17 +151,17 @@ class Cells:
         for function in self.functions:
             list(slopes(function, self.names, self.used))
 
-    def _assigned(self, tensor: Tensor, value: Numbers | None) -> list[str]:
+    def assigned(self, tensor: Tensor, value: Numbers | None) -> list[str]:
         """A tensor's numbers as given, or drawn; in a small network every element is a variable."""
         name = self.names.array(tensor.name)
         if value is not None or tensor.role == "mask":
             if not self.small:
                 return [f"{name} = {array_text(tensor, value)}"]
             texts = flat(tensor, value)
-            return [f"{', '.join(self._variables([tensor]))} = {', '.join(texts)}"]
+            return [f"{', '.join(self.variables([tensor]))} = {', '.join(texts)}"]
         lines = [f"{name} = {text}" for text in self._drawn(tensor, name)]
         if self.small and tensor.shape:
-            lines.append(f"{tuple_text(self._variables([tensor]))} = {name}.ravel()")
+            lines.append(f"{tuple_text(self.variables([tensor]))} = {name}.ravel()")
         return lines
 
     def _drawn(self, tensor: Tensor, name: str) -> list[str]:
@@ -284,18 +284,27 @@ class Cells:
 
     def loss_and_gradient(self) -> str:
         """Loss and gradient as functions of weights and data: the same statements once more."""
-        start = [f"{tuple_text(self._variables(self.weights))} = weights"]
-        if self.data:
-            start.append(f"{tuple_text(self._variables(self.data))} = data")
-        forward = self._forward_lines()
-        if self.small:
-            definitions = {**self._forward_definitions(), **self._backward_definitions()}
-            backward = self.elements.lines(definitions)[len(forward) :]
-        else:
-            backward = self.arrays.lines(self.sweep.equations, set())
+        start = self._unpacked()
+        forward, backward = self._forward_lines(), self._backward_lines()
         found = ["def loss(weights, data):", *indented(start), *indented(forward), f"{INDENT}return {self._loss}"]
-        found += ["", "", "def gradient(weights, data):", *indented(start), *indented(forward), *indented(backward)]
+        found += ["", "", "def gradient(weights, data):", *indented([*start, *forward, *backward])]
         return "\n".join([*found, f"{INDENT}return {list_text(self._gradients())}"])
+
+    def passes(self, backward: bool) -> list[str]:
+        """The forward pass, and the backward one, for ``weights`` and ``data``: lines inside a function of these."""
+        return [*self._unpacked(), *self._forward_lines(), *(self._backward_lines() if backward else [])]
+
+    def _unpacked(self) -> list[str]:
+        start = [f"{tuple_text(self.variables(self.weights))} = weights"]
+        if self.data:
+            start.append(f"{tuple_text(self.variables(self.data))} = data")
+        return start
+
+    def _backward_lines(self) -> list[str]:
+        if not self.small:
+            return self.arrays.lines(self.sweep.equations, set())
+        forward = self._forward_definitions()
+        return self.elements.lines({**forward, **self._backward_definitions()})[len(forward) :]
 
     # one weight
 
@@ -370,7 +379,7 @@ class Cells:
             lines = ["gradients = gradient(weights, data)"]
         lines.append("new_weights = [update(w, g) for w, g in zip(weights, gradients)]")
         if self.small:
-            lines += [f"{tuple_text(self._variables(self.weights, new=True))} = new_weights", ""]
+            lines += [f"{tuple_text(self.variables(self.weights, new=True))} = new_weights", ""]
             lines += self._shown(self.weights, new=True)
         return "\n".join(lines)
 

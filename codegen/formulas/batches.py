@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import sympy
 
@@ -40,14 +41,15 @@ class BatchWriter:
         self.writer, self.rows = writer, rows
         self.tensors = writer.notation.tensors
         self.sign = PRODUCTS[writer.notation.profile.product]
-        self.forms = BatchForms(
-            self.tensors,
-            lambda name: writer.signs.equation(writer.equations[name]),
-            rows,
-            writer.notation.flipped,
-            writer.terms_in,
-            self._factors,
-        )
+        self.forms = self._forms(lambda name: writer.signs.equation(writer.equations[name]))
+
+    def _forms(self, equations: Callable[[str], Equation]) -> BatchForms:
+        flipped = self.writer.notation.flipped
+        return BatchForms(self.tensors, equations, self.rows, flipped, self.writer.terms_in, self._factors)
+
+    def forms_of_derivatives(self) -> BatchForms:
+        """The same where δ is the derivative, whatever its sign in the notes: as programs compute it."""
+        return self._forms(self.writer.equations.__getitem__)
 
     # letters
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.formats.batchcells import BatchCell
 from codegen.formulas.batches import COUNT, BatchWriter
 from codegen.formulas.layout import Shown, relation
 from codegen.formulas.matrices import MAX_SIDE, bmatrix
@@ -30,6 +31,7 @@ def batch_form(lecture: Lecture, section: Section) -> None:
     values, deltas = ([row for name, row in rows.items() if (name[0] == "∂") is slope] for slope in (False, True))
     section.display(*in_pairs(values), *deltas, *in_pairs(list(gradients.values())))
     mean = "" if lecture.network.batch == "sum" else f"; $1/{COUNT}$ makes it their mean"
+    section.code(lambda: BatchCell(lecture.cells, writer.forms_of_derivatives()).source())
     section.say(f"In these products the sum over the samples is carried out{mean}.")
     numbers = number_rows(lecture, writer, given, rows, gradients)
     if numbers:

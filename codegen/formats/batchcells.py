@@ -1,0 +1,236 @@
+"""The matrices of a batch in NumPy: the same products as in the notes, held against the samples one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy
+
+from codegen.formats.cells import SHOWN, Cells
+from codegen.formats.celltext import indented, list_text
+from codegen.formats.numpycode import INDENT, NumpyPrinter
+from codegen.trainer.printer import ATOM
+from derive.batchform import (
+    Applied,
+    BatchForms,
+    Count,
+    Elementwise,
+    Form,
+    Letter,
+    Number,
+    Ones,
+    Positive,
+    Power,
+    Product,
+    Scaled,
+    Sum,
+)
+from derive.batchproof import in_batches
+from derive.network import Tensor
+
+DRAWN = 3  # samples of a batch where the specification gives none
+_PLACE = sympy.Dummy()
+_HOLE = "\0"  # where the argument of a function stands
+_SUM, _PRODUCT, _ATOM = range(3)  # how tightly a text binds
+
+
+class BatchCell:
+    """The source of one cell."""
+
+    def __init__(self, cells: Cells, forms: BatchForms) -> None:
+        self.cells, self.forms, self.tensors = cells, forms, forms.tensors
+        values, slopes = in_batches(cells.network, cells.sweep)
+        mean = cells.network.batch != "sum"
+        found = {eq.lhs.tensor: forms.equation(eq) for eq in values}
+        self.values = {name: form for name, form in found.items() if form is not None}
+        found = {eq.lhs.tensor.removeprefix("∂"): forms.gradient(eq, mean) for eq in slopes}
+        self.slopes = {name: form for name, form in found.items() if form is not None}
+        self.count = cells.names.fresh("N")
+
+    def source(self) -> str:
+        """Data, letters, products and what they must agree with."""
+        data = [t.name for t in self.cells.data]
+        letters = [n.tensor for form in [*self.values.values(), *self.slopes.values()] for n in _letters(form)]
+        read = [n for n in dict.fromkeys(letters) if n not in self.values and n not in data]
+        lines = [*self._samples(), f"{self.count} = len(batch)", *self._data(), *self._weights(read)]
+        lines += self._quantities([n for n in read if self.forms.sampled(n)])
+        lines += [f"{self._name(name)} = {self.text(form)}" for name, form in self.values.items()]
+        return "\n".join([*lines, *self._checks()])
+
+    # letters
+
+    def _name(self, tensor: str) -> str:
+        """X for x, dZ1 for the derivative by z1; a weight has the name it has elsewhere."""
+        if not self.forms.sampled(tensor):
+            return self.cells.names.array(tensor)
+        stem = tensor.removeprefix("∂")
+        return self.cells.names.fresh(("d" if stem != tensor else "") + stem[:1].upper() + stem[1:])
+
+    def _stands(self, tensor: str, text: str) -> str:
+        """Samples in rows as the letter stands."""
+        return f"{self._name(tensor)} = {text}{'' if self.forms.rows else '.T'}"
+
+    def _samples(self) -> list[str]:
+        """The samples of the specification, or some more where there are none."""
+        if len(self.cells.network.samples) > 1:
+            return ["batch = samples"]
+        names = ", ".join(self.cells.variables(self.cells.data))
+        drawn = [line for t in self.cells.data for line in self.cells.assigned(t, None)]
+        return [
+            "batch = [data]",
+            f"for _ in range({DRAWN - 1}):",
+            *indented([*drawn, f"batch.append(({names},))"]),
+            f"{names}, = data" if "," not in names else f"{names} = data",
+        ]
+
+    def _data(self) -> list[str]:
+        lines, start = [], 0
+        for n, tensor in enumerate(self.cells.data):
+            part = f"[one[{n}] for one in batch]"
+            if self.cells.small:
+                part, start = f"[one[{start}:{start + tensor.size}] for one in batch]", start + tensor.size
+            lines.append(self._stands(tensor.name, f"np.array({part}).reshape({self.count}, {tensor.size})"))
+        return lines
+
+    def _weights(self, read: list[str]) -> list[str]:
+        """Arrays for what a small network holds element by element."""
+        if not self.cells.small:
+            return []
+        arrays = [self.tensors[n] for n in read if not self.forms.sampled(n) and self.tensors[n].shape]
+        return [f"{self._name(t.name)} = np.array({_nested(self.cells.variables([t]), t.shape)})" for t in arrays]
+
+    def _quantities(self, read: list[str]) -> list[str]:
+        """What has no matrix form comes from the passes of the samples."""
+        if not read:
+            return []
+        tensors = [self.tensors[n] for n in read]
+        results = [
+            list_text(self.cells.variables([t])) if self.cells.small else self.cells.names.array(t.name)
+            for t in tensors
+        ]
+        name = self.cells.names.fresh("quantities")
+        lines = ["", "", f"def {name}(weights, data):", *indented(self.cells.passes(any(n[0] == "∂" for n in read)))]
+        lines += [f"{INDENT}return {list_text(results)}", "", ""]
+        for n, t in enumerate(tensors):
+            part = f"np.array([{name}(weights, one)[{n}] for one in batch])"
+            lines.append(self._stands(t.name, f"{part}.reshape({self.count}, {t.size})"))
+        return lines
+
+    def _checks(self) -> list[str]:
+        """The derivatives by the weights, printed, and compared with those of the samples."""
+        share = f" / {self.count}" if self.cells.network.batch != "sum" else ""
+        lines = ["", f"slopes = [sum(parts){share} for parts in zip(*(gradient(weights, one) for one in batch))]"]
+        start = 0
+        for n, weight in enumerate(self.cells.weights):
+            here = f"slopes[{n}]"
+            if self.cells.small:
+                here, start = f"slopes[{start}:{start + weight.size}]", start + weight.size
+            if weight.name not in self.slopes:
+                continue
+            form = self.slopes[weight.name]
+            if weight.name in self.forms.flipped:
+                here = f"np.reshape({here}, {weight.shape}).T"
+            lines.append(f"found = {self.text(form)}")
+            if weight.size <= SHOWN:
+                lines.append(f'print("by {self.cells.names.array(weight.name)}:", found, sep="\\n")')
+            lines.append(f"assert np.allclose(np.ravel(found), np.ravel({here}))")
+        return lines
+
+    # formulas
+
+    def text(self, form: Form, least: int = _SUM) -> str:
+        """A form as source, in brackets if it binds less tightly than ``least``."""
+        text, binds = self._text(form)
+        return text if binds >= least else f"({text})"
+
+    def _text(self, form: Form) -> tuple[str, int]:
+        match form:
+            case Number(value):
+                return self._printer().text(value, ATOM), _ATOM
+            case Count(share):
+                return (f"1 / {self.count}", _PRODUCT) if share else (self.count, _ATOM)
+            case Letter(tensor, turned):
+                return self._letter(self.tensors[tensor], turned), _ATOM
+            case Ones(extent, turned):
+                length = self.count if extent is None else str(extent)
+                return f"np.ones({f'(1, {length})' if turned else f'({length}, 1)'})", _ATOM
+            case Sum(terms):
+                text = ""
+                for negative, term in terms:
+                    sign = ("-" if negative else "") if not text else (" - " if negative else " + ")
+                    text += sign + self.text(term, _PRODUCT)
+                return text, _SUM
+            case Product(factors):
+                text, number = self.text(factors[0], _ATOM), self._is_number(factors[0])
+                for factor in factors[1:]:
+                    sign = "*" if number or self._is_number(factor) else "@"
+                    text, number = f"{text} {sign} {self.text(factor, _ATOM)}", number and self._is_number(factor)
+                return text, _PRODUCT
+            case Elementwise(factors):
+                return " * ".join(self.text(f, _ATOM) for f in factors), _PRODUCT
+            case Scaled(front, matrix):
+                numbers = [self.text(f, _PRODUCT if not n else _ATOM) for n, f in enumerate(front)]
+                return " * ".join([*numbers, self.text(matrix, _ATOM)]), _PRODUCT
+            case Power(base, exponent):
+                return f"{self.text(base, _ATOM)}**{exponent}", _PRODUCT
+            case Positive(inside):
+                return f"1.0 * ({self.text(inside, _PRODUCT)} > 0)", _PRODUCT
+            case Applied(call, inside):
+                text = self._printer().text(call.func(_PLACE, *call.args[1:]))
+                written = self.text(inside)
+                text = text.replace(f"({_HOLE})", f"({written})").replace(f"({_HOLE}, ", f"({written}, ")
+                return text.replace(_HOLE, f"({written})"), _ATOM
+
+    def _letter(self, tensor: Tensor, turned: bool) -> str:
+        name = self._name(tensor.name)
+        if self.forms.sampled(tensor.name):
+            return f"{name}.T" if turned else name
+        stands_turned = self.forms.turned(tensor.name, len(tensor.shape)) != turned
+        if len(tensor.shape) == 1:
+            return f"{name}[None, :]" if stands_turned else f"{name}[:, None]"
+        return f"{name}.T" if stands_turned and tensor.shape else name
+
+    def _is_number(self, form: Form) -> bool:
+        match form:
+            case Number() | Count():
+                return True
+            case Letter(tensor):
+                return not self.forms.sampled(tensor) and not self.tensors[tensor].shape
+            case Ones():
+                return False
+        return all(map(self._is_number, _parts(form)))
+
+    def _printer(self) -> NumpyPrinter:
+        cells = self.cells
+        return NumpyPrinter(_no_access, str, {_PLACE: _HOLE}, cells.names.functions, cells.used)
+
+
+def _nested(names: list[str], shape: tuple[int, ...]) -> str:
+    """The elements of an array of one or two indices."""
+    if len(shape) == 1:
+        return list_text(names)
+    return list_text([list_text(names[n : n + shape[1]]) for n in range(0, len(names), shape[1])])
+
+
+def _no_access(access: object) -> str:
+    raise AssertionError(f"a number of a matrix form reads {access}")
+
+
+def _parts(form: Form) -> tuple[Form, ...]:
+    match form:
+        case Sum(terms):
+            return tuple(term for _, term in terms)
+        case Product(factors) | Elementwise(factors):
+            return factors
+        case Scaled(front, matrix):
+            return (*front, matrix)
+        case Power(inside) | Positive(inside) | Applied(_, inside):
+            return (inside,)
+    return ()
+
+
+def _letters(form: Form) -> Iterator[Letter]:
+    if isinstance(form, Letter):
+        yield form
+    for part in _parts(form):
+        yield from _letters(part)
