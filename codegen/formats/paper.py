@@ -24,17 +24,23 @@ def joined(blocks: list[Block]) -> list[Block]:
     return found
 
 
-def tex(block: Block, labels: str = "") -> str:
-    """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one."""
+def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
+    """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one.
+
+    What a derivation has used, ``after`` it, stays on its page.
+    """
     match block:
         case Display(rows, together):
             inside = [f"  {line}" for line in lines(rows, together, labels)]
             display = ["\\ontop", "\\begin{align*}", *inside, "\\end{align*}"]
-            if any(row.remark for row in rows) and len(inside) <= STEPS:  # with what follows, which says what they use
-                display = ["{\\interdisplaylinepenalty=10000 \\postdisplaypenalty=10000", *display, "}%"]
+            kept = ["\\interdisplaylinepenalty=10000"] * (len(inside) <= STEPS and any(row.remark for row in rows))
+            if isinstance(after, Paragraph) and after.manner in ("with", "aside"):
+                kept.append("\\postdisplaypenalty=10000")
+            if kept:
+                display = ["{" + " ".join(kept), *display, "}%"]
             return "\n".join(display)
         case Paragraph(text, manner):
-            text = {"aside": f"\\textit{{{text}}}", "with": f"\\uses{{{text}}}"}.get(manner, text)
+            text = {"aside": f"\\textit{{{text}}}\n\n\\pagebreak[1]", "with": f"\\uses{{{text}}}"}.get(manner, text)
             text = f"{{\\raggedright {text}\\par}}" if manner == "list" else text
         case Heading(formula):
             text = f"\\step{{${formula}$}}"

@@ -21,6 +21,7 @@ from derive.network import Equation, Network, Scan, Tensor
 from derive.scalars import Scalars
 
 COLUMN, ROW, BELOW = 4.2, 1.35, 0.4
+MAX_TITLED = 6  # columns with room for a title of two words
 MAX_UNITS = 8  # of one tensor; of more, the first ones, dots and the last one are drawn
 MAX_LABELS = 24  # weights written on arrows
 ROOM = 3.6  # of an arrow's length, what a label must leave free for the others to stand beside it
@@ -223,7 +224,9 @@ class _Anatomy:
         for name, tensor in self.tensors.items():
             if name in rank:
                 by_rank.setdefault(rank[name], []).append(tensor)
-        titles = ["Inputs", *(["Hidden"] if len(by_rank) == 3 else [f"Hidden {n}" for n in range(1, len(by_rank) - 1)])]
+        word = "Hidden " if len(by_rank) <= MAX_TITLED else ""
+        hidden = ["Hidden"] if len(by_rank) == 3 else [f"{word}{n}" for n in range(1, len(by_rank) - 1)]
+        titles = ["Inputs", *hidden]
         titles.append("Output")
         return [
             Column(tuple(tensors), title) for (_, tensors), title in zip(sorted(by_rank.items()), titles, strict=True)

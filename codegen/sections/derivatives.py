@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import sympy
 
 from codegen.notes.document import Row, Section
@@ -17,6 +20,7 @@ from derive.tidy import RULES
 
 MAX_WAYS = 12  # derivations with a picture of the ways they follow
 SHOWN = (1, 2, 3, 10, 100)  # updates whose learning rate is stated
+ALIKE = 2  # derivatives of layers that are alike, to be shown in steps
 ONE_PAGE = 16  # updates that stand in one block on one page
 
 #: What the forms of the proof are, in words.
@@ -133,12 +137,13 @@ def backward(lecture: Lecture) -> Section:
     if any(eq.body.has(Within) for eq in flatten(lecture.sweep.equations)):
         section.say("A condition in square brackets is 1 where it holds and 0, with all that it multiplies, elsewhere.")
     said: set[str] = set()
+    kinds: list[str] = []
     for name in [*deltas, *(w.name for w in lecture.network.weights)]:
         text = _through_time(lecture, name)
         if text and text not in said:
             section.say(text)
             said.add(text)
-        _layer_block(lecture, section, name)
+        _layer_block(lecture, section, name, kinds)
         section.code(lambda it: lecture.cells.layer(it), name)
     section.code(lambda: lecture.cells.as_functions())
     if not lecture.small:
@@ -159,7 +164,11 @@ def _through_time(lecture: Lecture, name: str) -> str:
     return ""
 
 
-def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
+def _layer_block(lecture: Lecture, section: Section, name: str, kinds: list[str]) -> None:
+    """One derivative; ``kinds`` tells what the steps before it looked like, and its own are added.
+
+    Of layers that are all alike the first ones are shown in steps, the others by analogy.
+    """
     found = lecture.sweep.adjoints[name]
     element = lecture.generic(name)
     left = lecture.derivative(lecture.place(element))
@@ -173,8 +182,16 @@ def _layer_block(lecture: Lecture, section: Section, name: str) -> None:
     steps = lecture.derivation.index_lines.get(name) if lecture.options.detail != "brief" else None
     if steps is not None:
         (general,) = (eq for eq in equations if eq.lhs.indices == element.indices)
-        section.display(*closed_rows(lecture, steps, left, general, named))
+        shown = closed_rows(lecture, steps, left, general, named)
+        kind = re.sub(r"\d+", "", "".join(row.right for row in shown))
+        by_analogy = kinds.count(kind) >= ALIKE and lecture.options.detail != "full"
+        if by_analogy:
+            shown = [replace(shown[-1], left=left, remark="by analogy")]
+        kinds.append(kind)
+        section.display(*shown)
         equations.remove(general)
+        if by_analogy and not equations:
+            return
     rows = []
     for eq in equations:
         side = left if eq.lhs.indices == element.indices else ""

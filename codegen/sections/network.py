@@ -12,13 +12,17 @@ from codegen.sections.functions import functions_used
 from derive.network import Equation, Tensor
 from derive.selection import choices
 
+LISTED = 8  # tensors of one role that are listed once more, with their elements
+
 
 def the_network(lecture: Lecture) -> Section:
     section = Section("The network")
     roles = {"input": "Inputs", "target": "Targets", "weight": "Weights", "constant": "Constants"}
     for role, word in roles.items():
         tensors = [t for t in lecture.network.tensors.values() if t.role == role and not t.anonymous]
-        if tensors:
+        if len(tensors) > LISTED:
+            section.say(f"{word}: those of the table.")
+        elif tensors:
             section.say(f"{word}: {'; '.join(declared(lecture, t) for t in tensors)}.", "list")
     if coupling := lecture.network.coupling:
         index, count = str(coupling.index), lecture.writer.access(coupling.count)
