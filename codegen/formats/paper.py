@@ -47,7 +47,7 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
         case Table():
             return f"\\nopagebreak\n\n{{\\centering\\small ${table(block)}$\\par}}"
         case Terms():
-            return f"\\nopagebreak\n\n{terms(block)}"
+            return f"\\nopagebreak\n\n{terms(block, whole=not labels)}"
         case Picture(figure, floats):
             drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)
             text = f"\\begin{{picturehere}}\n{drawn}\n\\end{{picturehere}}"
@@ -90,15 +90,16 @@ def table(t: Table) -> str:
     return f"\\begin{{array}}{{{columns}}} {' '.join(cells)} \\end{{array}}"
 
 
-def terms(t: Terms) -> str:
+def terms(t: Terms, whole: bool = False) -> str:
     """Words in columns; the longest stand in a paragraph, of half the page if the other columns leave it that.
 
-    They need none where all columns fit beside each other.
+    They need none where all columns fit beside each other, on the page of a ``whole`` document.
     """
+    others = [max(visible_length(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head)) if n != 1]
+    room = max(0.25, min(0.55, 0.84 - sum(others) / WIDTH))  # four columns leave a sixth to what is between them
     widths = [max(_width(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head))]
-    room = max(0.25, min(0.55, 0.9 - (sum(widths) - widths[1]) / WIDTH))
     cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
-    words = "l" if sum(widths) + 2 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
+    words = "l" if whole and sum(widths) + 2 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
     columns = f"l{words}{'l' * (len(t.head) - 2)}"
     table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
     return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"

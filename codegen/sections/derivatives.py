@@ -295,10 +295,10 @@ def proof(lecture: Lecture) -> Section:
     where = " at narrow sizes (the formulas hold for any width)" if proof.narrow else ""
     section.say(
         f"Before they were printed, all derivatives were compared{where} at {proof.points} random points in 50-digit "
-        "arithmetic with what was found in other ways:"
+        "arithmetic with what was found in other ways; the largest differences:"
     )
     rows = [(c.name, FORMS[c.name], f"{c.comparisons}", _power(c.error)) for c in proof.checks]
-    section.terms(("form", "what is compared", "number", "largest difference"), *rows)
+    section.terms(("form", "what is compared", "number", "difference"), *rows)
     section.code(lambda: lecture.cells.proof())
     return section
 
