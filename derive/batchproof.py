@@ -31,6 +31,7 @@ from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan, Tensor, flatten
 
 Matrix = list[list[Value]]
+_PLACE = sympy.Dummy("element")  # what a function of every element is given
 
 
 class ShapeError(Exception):
@@ -145,9 +146,8 @@ class Standing:
             case Positive(inside):
                 return _each(lambda v: context.mpf(v.real > 0), self.of(inside))
             case Applied(call, inside):
-                place = sympy.Dummy()
-                function = compile_scalar(call.func(place, *call.args[1:]))
-                return _each(lambda v: function({place: v}, {}), self.of(inside))
+                function = compile_scalar(call.func(_PLACE, *call.args[1:]))
+                return _each(lambda v: function({_PLACE.name: v}, {}), self.of(inside))
 
     def _folded(self, combine: Callable[..., Matrix | Value], factors: Sequence[Form]) -> Matrix | Value:
         found = self.of(factors[0])
