@@ -166,7 +166,7 @@ class BatchForms:
         for term in self.terms(eq.body, ()):
             negative = is_negative(term)
             term = -term if negative else term
-            if any(self.sampled(a.tensor) for a in accesses(term)):
+            if SAMPLE in self._indices(term):
                 part = self._summed(term, (SAMPLE,), rows, columns)
                 part = Scaled((Count(share=True),), part) if mean and part is not None else part
             else:
@@ -212,13 +212,21 @@ class BatchForms:
     def _indices(self, e: sympy.Expr) -> set[Index]:
         """The indices that an expression depends on, the sample's among them."""
         found = set(index_symbols(e))
-        return found | {SAMPLE} if any(self.sampled(a.tensor) for a in accesses(e)) else found
+        return found | {SAMPLE} if any(self._varies(a.tensor) for a in accesses(e)) else found
+
+    def _varies(self, tensor: str) -> bool:
+        """Whether a tensor has other numbers for every sample; one without a name, what it reads."""
+        if not self.tensors[tensor].anonymous:
+            return self.sampled(tensor)
+        return any(self._varies(a.tensor) for a in accesses(self.equations(tensor).body))
 
     def _repeated(self, e: sympy.Expr, row: Side, column: Side, used: set[Index]) -> Form | None:
         """What lacks an index, once for each of its values."""
         form = self._form(e, row if row in used else None, column if column in used else None)
-        if form is None:
-            return None
+        return None if form is None else self._along(form, e, row, column, used)
+
+    def _along(self, form: Form, e: sympy.Expr, row: Side, column: Side, used: set[Index]) -> Form:
+        """The form of ``e``, which lacks an index, once for each of its values."""
         before = [self._ones(row)] if row is not None and row not in used else []
         after = [self._ones(column, turned=True)] if column is not None and column not in used else []
         if not index_symbols(e) and before and after:  # a number: it stands in front
@@ -290,6 +298,10 @@ class BatchForms:
         """Σ over one index of a product, as a product of matrices."""
         if len(over) != 1 or body.is_Add:
             return None
+        used = self._indices(body)
+        if {row, column} - {None} - used:
+            form = self._summed(body, over, row if row in used else None, column if column in used else None)
+            return None if form is None else self._along(form, body, row, column, used)
         (k,) = over
         factors = sympy.Mul.make_args(body)
         uses = {f: self._indices(f) for f in factors}
