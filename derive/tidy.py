@@ -44,6 +44,7 @@ RULES = {
     "branch": "conditions are decided branch by branch",
 }
 
+SUM = "Σ"  # begins the names of sums that the user has not named
 MAX_DEGREE = 400  # of what is cancelled; beyond, factors take longer than anybody waits
 _BRANCHING = (Cases, Equal, Within, sympy.sign, sympy.Abs)
 _GROWING = (sympy.exp, sympy.sinh, sympy.cosh)
@@ -236,11 +237,26 @@ def cancel(expression: sympy.Expr) -> sympy.Expr:
     names = {b: sympy.Symbol(f"b{n}", real=True) for n, b in enumerate(branches)}
     plain = plain.xreplace(names)
     best = _shortest(plain)
-    return (
-        expression
-        if best == plain
-        else best.xreplace({s: b for b, s in names.items()}).xreplace({s: a for a, s in atoms.items()})
-    )
+    if best == plain:
+        return expression
+    return _deviations(best.xreplace({s: b for b, s in names.items()}).xreplace({s: a for a, s in atoms.items()}))
+
+
+def _deviations(expression: sympy.Expr) -> sympy.Expr:
+    """(n x − Σ x)/n as x − 1/n Σ x: a deviation from a mean stays one."""
+
+    def divided(product: sympy.Expr) -> sympy.Expr:
+        number, rest = product.as_coeff_Mul()
+        for factor in sympy.Mul.make_args(rest):
+            terms = dict(reversed(t.as_coeff_Mul()) for t in factor.args) if factor.is_Add else {}
+            sums = [t for t in terms if isinstance(t, Access) and t.tensor.startswith(SUM)]
+            count = max(map(abs, terms.values()), default=sympy.S.One)
+            if len(terms) == 2 and len(sums) == 1 and abs(terms[sums[0]]) == 1 < count and number.q % count == 0:
+                mean = sympy.Add(*(t / count for t in factor.args))
+                return divided(sympy.Mul(number * count, mean, rest / factor))
+        return product
+
+    return expression.replace(lambda e: e.is_Mul, divided)
 
 
 @lru_cache(maxsize=1024)  # layers and gates are alike but for the names in them

@@ -495,7 +495,12 @@ def test_layer_norm_has_its_three_terms() -> None:
     assert len(bracket.args) == 3
     slope = swept.adjoints["y"].closed.xreplace(dict(zip(swept.adjoints["y"].indices, adjoint.indices, strict=True)))
     assert slope in bracket.args
-    assert sum(t.has(root.base) for t in bracket.args) == 1  # only the last term divides by the variance once more
+    (last,) = (t for t in bracket.args if t.has(root.base))  # only the last term divides by the variance once more
+    z = Access("z", *adjoint.indices)
+    (deviation,) = (f for f in last.args if f.has(z))
+    assert deviation.coeff(z) == 1
+    (mean,) = (z - deviation).atoms(Access)
+    assert deviation == z - mean / 4
 
 
 def test_deviations_from_a_mean_add_up_to_zero_and_nothing_else_does() -> None:
