@@ -27,7 +27,8 @@ network     multiply-adds  minibatch 32: whole  minibatch 8: whole
 
 A block has up to four registers of samples, since sums over the samples end in adding up lanes, once in a block.  With
 261 numbers of a sample, at 4-32-16-4, batch 10,000, an update takes 825 µs in blocks of one register, 708 of two and
-695 of four (best of 15, interleaved); at 64-64-10, batch 32, 8.9 µs of one and 9.0 of two.
+695 of four (best of 15, interleaved); at 64-64-10, batch 32, 8.9 µs of one and 9.0 of two, which takes an eighth longer
+to compile.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ UNROLLED = 16  # terms of a sum that LLVM writes out, so that it stays in a regi
 MOST_WORK = 16384  # multiply-adds of one sample; above, whole matrices through BLAS are faster,
 SHARE = 8  # unless at least this part of them is no matrix product
 MOST_ELEMENTS = 4096  # numbers of one sample; 512 KiB of a thread's memory in float64
-NEAR = 1024  # numbers of one sample; LANES times as many in float32 are twice what the fastest cache holds
+NEAR = 640  # numbers of one sample; LANES times as many in float32 are little more than the fastest cache holds
 PRESENT = "present"  # the tensor that is 1 in the lanes that hold a sample
 
 
