@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from oracles import CASES, EXAMPLES, example, feed_forward, network_of, sweep_of
 from sympy.core.cache import clear_cache
 
+import derive.adjoints
 import derive.derivation
 import derive.expressions
-import derive.gradient
 import derive.proof
 import derive.tidy
 from derive.diagnostics import SpecError
@@ -270,8 +270,8 @@ def test_a_wrong_derivative_of_an_activation_is_caught(
 
 
 def test_a_wrong_derivative_of_a_body_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = derive.gradient.partial
-    monkeypatch.setattr(derive.gradient, "partial", lambda body, access: right(body, access).subs(2, 3))
+    right = derive.adjoints.partial
+    monkeypatch.setattr(derive.adjoints, "partial", lambda body, access: right(body, access).subs(2, 3))
     with pytest.raises(ProofError):
         derive.derivation.derive(network_of.__wrapped__(example("relu_two_two")))
 
@@ -280,7 +280,7 @@ def test_a_fact_that_does_not_hold_is_caught(monkeypatch: pytest.MonkeyPatch) ->
     """Softmax minus target needs targets that add up to 1; where the rule is applied to what does not, it shows."""
     spec = "input x[3]\np[3] = softmax(dense(x))\ntarget t[3]\nloss L = -sum(t * log(p))\n"
     network = network_of(spec)
-    monkeypatch.setattr(derive.gradient, "apply_fact", lambda inside, over, facts: sympy.Integer(1))
+    monkeypatch.setattr(derive.adjoints, "apply_fact", lambda inside, over, facts: sympy.Integer(1))
     wrong = sweep(network)
     with pytest.raises(ProofError):
         prove_with(network, wrong)
