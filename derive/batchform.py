@@ -150,6 +150,8 @@ class BatchForms:
         if len(eq.lhs.indices) > 1 or not all(i.is_Symbol for i in eq.lhs.indices) or eq.kind != "sum":
             return None
         self._begin(eq)
+        if not self._whole(eq.lhs):
+            return None
         (unit,) = eq.lhs.indices or (None,)
         sides = (SAMPLE, unit) if self.rows else (unit, SAMPLE)
         return self._summed(eq.body, eq.reduce, *sides) if eq.reduce else self._form(eq.body, *sides, eq.order)
@@ -159,6 +161,8 @@ class BatchForms:
         if eq.accumulate or eq.reduce or len(eq.lhs.indices) > 2:
             return None
         self._begin(eq)
+        if not self._whole(eq.lhs):
+            return None
         rows, columns = (*(i if i.is_Symbol else None for i in eq.lhs.indices), None, None)[:2]
         if self.turned(eq.lhs.tensor.removeprefix("∂"), len(eq.lhs.indices)):
             rows, columns = columns, rows
@@ -180,6 +184,11 @@ class BatchForms:
 
     def _begin(self, eq: Equation) -> None:
         self._extents = {SAMPLE: None, **{i: r[1] - r[0] + 1 for i, r in eq.ranges.items()}}
+
+    def _whole(self, a: Access) -> bool:
+        """Whether the indices run over all of a tensor; zeros around it, say, are not given by its equation."""
+        extents = zip(a.indices, self.tensors[a.tensor].shape, strict=True)
+        return all(self._extents.get(i, extent) == extent for i, extent in extents if i.is_Symbol)
 
     # formulas
 
@@ -249,7 +258,7 @@ class BatchForms:
             return self._summed(body, over, row, column) if eq.kind == "sum" else None
         places = [i for i, extent in zip(a.indices, tensor.shape, strict=True) if i.is_Symbol or extent > 1]
         lone = len(a.indices) - len(places)  # a row or a column of a matrix that has one only
-        if not all(i.is_Symbol for i in places) or len(set(places)) < len(places):
+        if not all(i.is_Symbol for i in places) or len(set(places)) < len(places) or not self._whole(a):
             return None
         if self.sampled(a.tensor):
             if len(a.indices) > 1 or lone:
