@@ -154,7 +154,7 @@ def test_gradients_of_the_trainer(module, samples):
 
 def drawn(module: ModuleType, rows: Any, seed: int, epoch: int, dtype: Any = np.float64) -> Data:
     """The masks that the trainer draws for these rows of the data in an epoch."""
-    batch = compiled(module, "minibatch")(len(rows), np.zeros(1, dtype))
+    batch = module.minibatch(len(rows), np.zeros(1, dtype))
     compiled(module, "draw")(np.asarray(rows), 0, len(rows), seed, epoch, batch)
     return dict(zip(module.MASKS, batch[-len(module.MASKS) :], strict=True))
 

@@ -77,9 +77,8 @@ def test_what_is_allocated_is_what_is_printed(name, tmp_path):
     path.write_text(render(network, sweep_of(spec), spec_name="net.spec", module_name="net_trainer"), encoding="utf-8")
     tree, module, found = ast.parse(path.read_text()), imported(path), plans(network, sweep_of(spec))
     whole, *others = printed(explain.text(derive(network)))
-    makers = [f.py_func for n, f in vars(module).items() if n.rpartition("_")[0] in ("allocate", "minibatch")]
     for batch in (1, 7):
-        arrays = [a for make in makers for a in make(batch, np.zeros(1, np.float32))]
+        arrays = [a for make in (module.allocate, module.minibatch) for a in make(batch, np.zeros(1, np.float32))]
         assert sum(a.nbytes for a in arrays) == 4 * (whole[0] + whole[1] * batch)
     kernels = {"block": found.lanes, "sequence": found.sequence, "networks": found.networks}
     for (kernel, plan), memory in zip([k for k in kernels.items() if k[1]], others, strict=True):
