@@ -59,6 +59,11 @@ FOUND = {
         "input x[3]\nweight A[3, 3]\ns = sum(i: A[i,i])\n"
         "loss L = s^0.1 + sum(i: A[i,i] * x[i]) + sum(i, j: A[i,j] * A[j,i])\n"
     ),
+    "the matrices of a batch with zeros around": (
+        "input x[6]\nweight K[3], M[5], v[6]\np = pad(x, 1)\nh[i] = tanh(sum(u: K[u] * p[i+u-2]))\n"
+        "q = pad(h^2, 2)\ng[i] = sum(u: M[u] * q[i+u-3]) + x[i]\ntarget t\n"
+        "loss T = (v @ g - t)^2 + -1 * sum(q)\n"
+    ),
     "functions of numbers alone": "define f(z) = z * sigmoid(1.702)\nweight w\nloss L = f(w)^2 + f(w) * log(f(2))\n",
     "a function with the name of one of mpmath's": (
         "define zeta(z) = exp(z) + z\nweight w\nloss L = (zeta(2) * w - zeta(w))^2\n"

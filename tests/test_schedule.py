@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import sympy
 
 from codegen.arithmetic.program import Program, program_of
 from codegen.arithmetic.stable import stable
 from codegen.trainer.kinds import Kind, kinds
+from codegen.trainer.module import render
 from codegen.trainer.nodes import SAMPLE, Assign, Loop, Node, Product, Reduce, walk
 from codegen.trainer.schedule import Schedule, schedule
 from derive.diagnostics import Source
@@ -176,3 +179,31 @@ def test_a_logarithm_looks_through_definitions():
     assert "Softplus(z)" in str(found["L"])
     assert "Softplus(-z)" in str(found["L"])
     assert not found["L"].has(sympy.log)
+
+
+# How much is compiled --------------------------------------------------------------------------------------------
+
+DEEP = (
+    "input x[{0}]\nh[{1}] = tanh(dense(x))\ng[{1}] = relu(dense(h))\np[{2}] = softmax(dense(g))\n"
+    "target t[{2}]\nloss L = cross_entropy(t, p)\n"
+)
+SIZES = [(2, 2, 2), (4, 8, 3), (20, 20, 5), (64, 64, 10), (1000, 1000, 10)]
+MOST_STATEMENTS = 200  # of one kernel of this network, whatever its sizes; measured: 174
+
+
+def statements(spec: str) -> dict[str, int]:
+    """How many statements every compiled function has in the text of a trainer."""
+    network = load(Source("net.spec", spec))
+    tree = ast.parse(render(network, sweep(network), spec_name="net.spec", module_name="net_trainer"))
+    functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and f.decorator_list]
+    return {f.name: sum(isinstance(node, ast.stmt) for node in ast.walk(f)) for f in functions}
+
+
+def test_wide_networks_have_no_more_statements_than_narrow_ones() -> None:
+    """Everything is loops: the text of a kernel, and with it the time to compile it, stays bounded."""
+    found = [
+        statements(DEEP.format(*sizes)) for sizes in ((2, 2, 2), (4, 8, 3), (20, 20, 5), (64, 64, 10), (1000, 1000, 10))
+    ]
+    assert max(count for counts in found for count in counts.values()) <= 11 * MOST_STATEMENTS
+    narrow, *_, wide = (counts.values() for counts in found)
+    assert sum(wide) < sum(narrow)

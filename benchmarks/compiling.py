@@ -1,0 +1,98 @@
+"""How long the first epoch of a new trainer takes, and how long it takes when Numba finds the kernels in its cache.
+
+    python -m benchmarks.compiling [--only digits]
+
+Every figure is the processor time of a whole process: Python starts, NumPy and Numba and the trainer are imported, the
+kernels are compiled or loaded, and one epoch of a few samples is trained.  The first row is the same for a function
+that adds 1 to a number, below which nothing that Numba compiles can be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DENSE = (
+    "input x[{0}]\nh[{1}] = tanh(dense(x))\np[{2}] = softmax(dense(h))\ntarget t[{2}]\nloss L = cross_entropy(t, p)\n"
+)
+DEEP = (
+    "input x[{0}]\ng[{0}] = relu(dense(x))\nh[{0}] = relu(dense(g))\np[10] = softmax(dense(h))\n"
+    "target t[10]\nloss L = cross_entropy(t, p)\n"
+)
+SCALAR = "input x[2]\nh[8] = tanh(dense(x))\ny = sigmoid(dense(h))\ntarget t\nloss L = binary_cross_entropy(t, y)\n"
+TRIVIAL = "import numba, numpy\n@numba.njit(cache=True)\ndef f(x):\n    return x + 1\nf(1.0)\n"
+TRAINED = """
+import importlib, numpy, sys
+module, many, batch, solver = importlib.import_module("net_trainer"), *sys.argv[1:]
+X, y = module.random_data(numpy.random.default_rng(0), 48)
+X, y = X or None, y or None
+given = dict(max_iter=1, batch_size=int(batch), solver=solver)
+if many == "many":
+    module.fit_many(X, y, seeds=range(32), n_jobs=1, **given)
+else:
+    module.Trainer(**given).fit(X, y)
+"""
+
+
+def example(name: str) -> str:
+    return (ROOT / "examples" / f"{name}.spec").read_text(encoding="utf-8")
+
+
+#: By name: the specification, whether one network is trained or many, the batch size and the solver.
+WORKS: dict[str, tuple[str, str, int, str]] = {
+    "2-8-1, one sample at a time": (SCALAR, "one", 1, "sgd"),
+    "4-16-3, one sample at a time": (DENSE.format(4, 16, 3), "one", 1, "sgd"),
+    "4-16-3, batch 16": (DENSE.format(4, 16, 3), "one", 16, "sgd"),
+    "4-16-3, batch 16, adam": (DENSE.format(4, 16, 3), "one", 16, "adam"),
+    "4-16-3, 32 networks": (DENSE.format(4, 16, 3), "many", 16, "sgd"),
+    "64-64-10, batch 32": (DENSE.format(64, 64, 10), "one", 32, "sgd"),
+    "784-128-10, batch 32": (DENSE.format(784, 128, 10), "one", 32, "sgd"),
+    "1000-1000-1000-10, batch 32, adam": (DEEP.format(1000), "one", 32, "adam"),
+    **{f"{n}.spec, batch 16, adam": (example(n), "one", 16, "adam") for n in ("digits_conv", "digits_normalised")},
+    **{f"{n}.spec, batch 16, adam": (example(n), "one", 16, "adam") for n in ("rnn", "gru")},
+}
+
+
+def seconds(folder: Path, *command: str) -> float:
+    """Processor time of a process that keeps its compiled kernels in ``folder``."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), "OPENBLAS_NUM_THREADS": "1"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def written(spec: str, folder: Path) -> None:
+    """The trainer of a specification as a module of ``folder``."""
+    (folder / "net.spec").write_text(spec, encoding="utf-8")
+    command = [sys.executable, "-m", "derive", "net.spec", "-o", "net_trainer.py", "--quiet"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.compiling", description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default="", help="works whose name contains this")
+    only = parser.parse_args().only
+    print(f"{'':36}{'cold, s':>10}{'cached, s':>12}")
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "trivial.py").write_text(TRIVIAL, encoding="utf-8")
+        cold, cached = (seconds(Path(place), "trivial.py") for _ in range(2))
+        print(f"{'a function that adds 1':36}{cold:10.2f}{cached:12.2f}")
+    for name, (spec, many, batch, solver) in WORKS.items():
+        if only not in name:
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            written(spec, Path(place))
+            command = ("-c", TRAINED, many, str(batch), solver)
+            cold, cached = (seconds(Path(place), *command) for _ in range(2))
+            print(f"{name:36}{cold:10.2f}{cached:12.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
