@@ -99,7 +99,7 @@ def terms(t: Terms, whole: bool = False) -> str:
     room = max(0.25, min(0.55, 0.84 - sum(others) / WIDTH))  # four columns leave a sixth to what is between them
     widths = [max(_width(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head))]
     cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
-    words = "l" if whole and sum(widths) + 2 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
+    words = "l" if whole and sum(widths) + 3 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
     columns = f"l{words}{'l' * (len(t.head) - 2)}"
     table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
     return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"
