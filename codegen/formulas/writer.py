@@ -140,7 +140,7 @@ class Writer(ABC):
             self.scope = previous
         where = [self.iverson(self.place(Within(*condition, sympy.Symbol("_")))) for condition in line.conditions]
         body = self.product([*where, body])
-        bounds = [(str(i), str(first), str(last)) for i, first, last in line.over]
+        bounds = [(str(i), *self.counted(i, str(first), str(last))) for i, first, last in line.over]
         return self.reduction("sum", bounds, body) if bounds else body
 
     def line_in_indices(self, line: Line, indices: Iterable[Index]) -> str:
@@ -242,6 +242,9 @@ class Writer(ABC):
     def ends(self, eq: Equation, s: Index) -> tuple[str, str]:
         """The first and the last value of an index; the samples are counted to N."""
         first, last = map(str, eq.ranges[s])
+        return self.counted(s, first, last)
+
+    def counted(self, s: Index, first: str, last: str) -> tuple[str, str]:
         coupling = self.notation.network.coupling
         return first, self.access(coupling.count) if coupling and s == coupling.index else last
 

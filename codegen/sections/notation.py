@@ -41,8 +41,9 @@ def notation(lecture: Lecture) -> Section:
     if any(f" {sign} " in row.right for row in matrix_rows(lecture)) and not lecture.notation.numbered:
         rows.append((f"${sign}$", "product element by element", ""))
     rows = _together(rows) if len(rows) > ROWS else rows
-    for first in range(0, len(rows), ROWS):
-        section.terms(("symbol", "meaning", "shape"), *rows[first : first + ROWS])
+    count = -(-len(rows) // -(-len(rows) // ROWS))  # tables of about the same length
+    for first in range(0, len(rows), count):
+        section.terms(("symbol", "meaning", "shape"), *rows[first : first + count])
     return section
 
 
@@ -71,7 +72,7 @@ def _tensor(lecture: Lecture, tensor: Tensor) -> tuple[str, str, str]:
     if notation.numbered and tensor.role == "weight" and tensor.shape:
         first, *_, last = [lecture.writer.access(e) for e in (*tensor.elements(), *tensor.elements())]
         letter = f"{first}, \\dots, {last}" if tensor.size > 2 else first if tensor.size == 1 else f"{first}, {last}"
-    return f"${letter}$", _meaning(lecture, tensor), _shape(notation.shape(tensor))
+    return f"${letter}$", _meaning(lecture, tensor), _shape(_extents(lecture, tensor))
 
 
 def _meaning(lecture: Lecture, tensor: Tensor) -> str:
@@ -103,7 +104,7 @@ def _delta(lecture: Lecture, name: str) -> tuple[str, str, str]:
     return (
         f"${letter}$",
         f"{'minus the ' * bool(lecture.minus)}derivative ${lecture.minus}\\partial {lecture.loss} / \\partial {place}$",
-        _shape(tensor.shape),
+        _shape(_extents(lecture, tensor)),
     )
 
 
@@ -114,6 +115,20 @@ def _new(lecture: Lecture) -> tuple[str, str, str]:
     return f"$w {relation} \\dots$", "the new value takes the place of the old one", ""
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    sides = " \\times ".join(map(str, shape))
+def _extents(lecture: Lecture, tensor: Tensor) -> tuple[str, ...]:
+    """The extents of a tensor as the notation has them; what runs over the samples of a batch has their number N."""
+    extents = tuple(map(str, lecture.notation.shape(tensor)))
+    coupling = lecture.network.coupling
+    if coupling is None:
+        return extents
+    equations = {eq.lhs.tensor: eq for eq in lecture.network.flat_equations}
+    equation = equations.get(tensor.name)
+    sampled = tensor.role in ("input", "target", "mask") or (
+        equation is not None and equation.lhs.indices[:1] == (coupling.index,)
+    )
+    return (lecture.writer.access(coupling.count), *extents[1:]) if sampled else extents
+
+
+def _shape(shape: tuple[str, ...]) -> str:
+    sides = " \\times ".join(shape)
     return f"${sides}$" if shape else "number"
