@@ -48,7 +48,6 @@ LARGEST = context.mpf("1e1000")  # beyond, what rounds the exponent of a power i
 DIFFERENCE_STEP = context.mpf("1e-18")  # what cancels costs as many of the 50 digits
 TOLERANCES = {"complex step": "1e-30", "central difference": "1e-24"}
 EXACT = "1e-38"
-ZERO = sympy.Integer(0)
 
 Direction = dict[Access, Number]
 Lines = Mapping[Access, ElementDerivation]
@@ -258,7 +257,7 @@ def _direct_derivatives(composed: sympy.Expr) -> Callable[[Access], Compiled]:
     plain = composed.xreplace(symbols)
 
     def derivative(weight: Access) -> Compiled:
-        form = compile_scalar(smooth(plain.diff(symbols[weight]))) if weight in symbols else compile_scalar(ZERO)
+        form = compile_scalar(smooth(plain.diff(symbols[weight])) if weight in symbols else sympy.Integer(0))
         return lambda env, values: form({s.name: values[a.tensor][_point_of(a)] for a, s in symbols.items()}, values)
 
     return derivative

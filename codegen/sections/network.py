@@ -9,6 +9,7 @@ from codegen.formulas.matrices import bmatrix
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.functions import functions_used
+from codegen.sections.notation import SAMPLED, extents
 from derive.network import Equation, Tensor
 from derive.selection import choices
 
@@ -89,12 +90,8 @@ def declared(lecture: Lecture, tensor: Tensor) -> str:
     letter = lecture.writer.letter(tensor.name)
     if not tensor.shape:
         return f"${letter}$"
-    shape = " \\times ".join(map(str, lecture.notation.shape(tensor)))
-    coupling = lecture.network.coupling
-    if coupling and tensor.role in ("input", "target", "mask"):  # the first index counts the samples
-        rest = "".join(f" \\times {extent}" for extent in tensor.shape[1:])
-        return f"${letter}$ with ${lecture.writer.access(coupling.count)}{rest}$ elements"
-    if tensor.size > 8:
+    shape = " \\times ".join(extents(lecture, tensor))
+    if tensor.size > 8 or (lecture.network.coupling and tensor.role in SAMPLED):  # as many as there are samples
         return f"${letter}$ with ${shape}$ elements"
     elements = [lecture.writer.access(e) for e in tensor.elements()]
     if len(tensor.shape) == 2:

@@ -16,6 +16,7 @@ Entry: TypeAlias = tuple[str, str, str]
 
 _UNITS = (index("j"), index("k"))
 ROWS = 24  # of a table that stays on one page
+SAMPLED = ("input", "target", "mask")  # roles of what is given for every sample
 
 _WORDS = {
     "input": "input",
@@ -72,7 +73,7 @@ def _tensor(lecture: Lecture, tensor: Tensor) -> tuple[str, str, str]:
     if notation.numbered and tensor.role == "weight" and tensor.shape:
         first, *_, last = [lecture.writer.access(e) for e in (*tensor.elements(), *tensor.elements())]
         letter = f"{first}, \\dots, {last}" if tensor.size > 2 else first if tensor.size == 1 else f"{first}, {last}"
-    return f"${letter}$", _meaning(lecture, tensor), _shape(_extents(lecture, tensor))
+    return f"${letter}$", _meaning(lecture, tensor), _shape(extents(lecture, tensor))
 
 
 def _meaning(lecture: Lecture, tensor: Tensor) -> str:
@@ -104,7 +105,7 @@ def _delta(lecture: Lecture, name: str) -> tuple[str, str, str]:
     return (
         f"${letter}$",
         f"{'minus the ' * bool(lecture.minus)}derivative ${lecture.minus}\\partial {lecture.loss} / \\partial {place}$",
-        _shape(_extents(lecture, tensor)),
+        _shape(extents(lecture, tensor)),
     )
 
 
@@ -115,18 +116,15 @@ def _new(lecture: Lecture) -> tuple[str, str, str]:
     return f"$w {relation} \\dots$", "the new value takes the place of the old one", ""
 
 
-def _extents(lecture: Lecture, tensor: Tensor) -> tuple[str, ...]:
+def extents(lecture: Lecture, tensor: Tensor) -> tuple[str, ...]:
     """The extents of a tensor as the notation has them; what runs over the samples of a batch has their number N."""
-    extents = tuple(map(str, lecture.notation.shape(tensor)))
+    sides = tuple(map(str, lecture.notation.shape(tensor)))
     coupling = lecture.network.coupling
     if coupling is None:
-        return extents
-    equations = {eq.lhs.tensor: eq for eq in lecture.network.flat_equations}
-    equation = equations.get(tensor.name)
-    sampled = tensor.role in ("input", "target", "mask") or (
-        equation is not None and equation.lhs.indices[:1] == (coupling.index,)
-    )
-    return (lecture.writer.access(coupling.count), *extents[1:]) if sampled else extents
+        return sides
+    computed = (eq.lhs for eq in lecture.network.flat_equations if eq.lhs.tensor == tensor.name)
+    sampled = tensor.role in SAMPLED or any(lhs.indices[:1] == (coupling.index,) for lhs in computed)
+    return (lecture.writer.access(coupling.count), *sides[1:]) if sampled else sides
 
 
 def _shape(shape: tuple[str, ...]) -> str:
