@@ -26,8 +26,9 @@ from autograd import grad
 from autograd.scipy.special import erf
 from hypothesis import strategies as st
 
+from codegen.trainer.module import render
 from derive.diagnostics import Source
-from derive.evaluate import Values, array, context, forward, nested, run
+from derive.evaluate import Values, array, compile_scalar, context, forward, nested, run
 from derive.expressions import Access
 from derive.functions import Formula
 from derive.gradient import Sweep, adjoint_name, sweep
@@ -69,6 +70,20 @@ def imported(path: Path) -> ModuleType:
     module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+def trainer_of(spec: str, folder: Path, name: str = "net_trainer") -> ModuleType:
+    """The trainer of a specification, written into a folder and imported."""
+    path = folder / f"{name}.py"
+    text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name=name)
+    path.write_text(text, encoding="utf-8")
+    return imported(path)
+
+
+def work_with(digits: int) -> None:
+    """Interpret equations with so many digits; constants that were compiled have as many as there were."""
+    context.dps = digits
+    compile_scalar.cache_clear()
 
 
 def example(name: str) -> str:

@@ -7,11 +7,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from oracles import imported, network_of, sweep_of
+from oracles import trainer_of
 
 from codegen.resources import environment
 from codegen.trainer import vectormath
-from codegen.trainer.module import render
 
 SPEC = "input x\nweight w\ny = tanh(w * x)\ntarget t\nloss L = (y - t)^2\ninit w = 0.7"
 X = np.random.default_rng(0).normal(size=(500, 1))
@@ -19,10 +18,7 @@ X = np.random.default_rng(0).normal(size=(500, 1))
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    path = tmp_path_factory.mktemp("exact") / "net_trainer.py"
-    text = render(network_of(SPEC), sweep_of(SPEC), spec_name="net.spec", module_name="net_trainer")
-    path.write_text(text, encoding="utf-8")
-    return imported(path)
+    return trainer_of(SPEC, tmp_path_factory.mktemp("exact"))
 
 
 def test_predictions_have_the_bits_of_the_c_library(net):

@@ -14,13 +14,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic, networks
-from oracles import derived, draw, feed_forward, imported, network_of, sweep_of
+from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of
 
 from codegen.arithmetic.select import scatter
 from codegen.arithmetic.stable import stable_program
 from codegen.resources import template
 from codegen.trainer.lanes import LANES, Lanes, lanes
-from codegen.trainer.module import render
 from codegen.trainer.nodes import SAMPLE, Contraction, Loop, walk
 from codegen.trainer.samples import explicit
 
@@ -30,13 +29,6 @@ DENSE = "input x[3]\nh[4] = tanh(dense(x))\np[2] = softmax(dense(h))\ntarget t[2
 def plan(spec: str) -> Lanes | None:
     network = network_of(spec)
     return lanes(explicit(scatter(stable_program(network, sweep_of(spec))), network), network.loss)
-
-
-def module_of(spec: str, folder: Any) -> ModuleType:
-    network = network_of(spec)
-    path = folder / "net_trainer.py"
-    path.write_text(render(network, sweep_of(spec), spec_name="net.spec", module_name="net_trainer"), encoding="utf-8")
-    return imported(path)
 
 
 def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dict[str, Any]]:
@@ -97,7 +89,7 @@ def test_a_block_has_the_gradient_that_the_equations_have(spec, count, seed, tmp
     expected = summed([derived(spec, sample) for sample in samples])
     largest = max(np.abs(slope).max() for slope in expected[1].values())
     assume(np.isfinite(largest))
-    loss, slopes = block(module_of(spec, tmp_path), samples)
+    loss, slopes = block(trainer_of(spec, tmp_path), samples)
     assert loss == pytest.approx(expected[0], rel=1e-12, abs=1e-12)
     for name, slope in expected[1].items():
         np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-12 * max(largest, 1))
@@ -113,7 +105,7 @@ def test_a_block_of_any_network_agrees_with_automatic_differentiation(made, coun
         {name: f * v if made.data[name].holds == "x" else v for name, v in made.samples[0].items()} for f in factors
     ]
     expected = summed([automatic(made, (sample,)) for sample in samples])
-    agree(block(module_of(made.spec, tmp_path), [sample | made.weights for sample in samples]), expected)
+    agree(block(trainer_of(made.spec, tmp_path), [sample | made.weights for sample in samples]), expected)
 
 
 @pytest.mark.parametrize(("batch", "samples"), [(16, 48), (7, 23), (40, 100), (64, 20)])
@@ -136,7 +128,7 @@ def test_training_in_lanes_is_training(import_once, batch, samples):
 
 @pytest.fixture(scope="module")
 def import_once(tmp_path_factory):
-    return module_of(DENSE, tmp_path_factory.mktemp("lanes"))
+    return trainer_of(DENSE, tmp_path_factory.mktemp("lanes"))
 
 
 def test_the_lanes_are_the_innermost_loop():
@@ -182,7 +174,7 @@ def test_convolutions_and_recurrences_are_contractions(spec, tmp_path):
     assert sum(isinstance(n, Contraction) for n in walk(plan(spec).nodes)) >= 4
     weights = {w.name: draw(network_of(spec))[w.name] for w in network_of(spec).weights}
     samples = [draw(network_of(spec), n) | weights for n in range(3)]
-    expected, module = summed([derived(spec, sample) for sample in samples]), module_of(spec, tmp_path)
+    expected, module = summed([derived(spec, sample) for sample in samples]), trainer_of(spec, tmp_path)
     if spec is RECURRENCE:  # one is enough to compile
         X, y = module.random_data(np.random.default_rng(0), 60)
         module.REGISTERS = 2
@@ -224,7 +216,7 @@ def test_compiled_contractions_are_what_they_are_described_as(rows, columns, ove
 def test_quantities_may_be_called_as_the_loops_and_arguments_are(tmp_path):
     spec = "input i[2], n\nk[2] = tanh(dense(i))\nlanes = sum(k) * n\ntarget width\nloss order = (lanes - width)^2"
     sample = draw(network_of(spec))
-    (loss, slopes), expected = block(module_of(spec, tmp_path), [sample]), derived(spec, sample)
+    (loss, slopes), expected = block(trainer_of(spec, tmp_path), [sample]), derived(spec, sample)
     assert loss == pytest.approx(expected[0], rel=1e-12)
     for name, slope in expected[1].items():
         np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-14)

@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic
 from networks import networks as random_networks
-from oracles import derived, draw, feed_forward, imported, network_of, sweep_of
+from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of
 
 from codegen.trainer.lanes import LANES
-from codegen.trainer.module import render
 from codegen.trainer.networks import TILE, Networks
 from codegen.trainer.nodes import SAMPLE, Loop, walk
 from codegen.trainer.plans import plans
@@ -34,13 +33,6 @@ PLAIN = "input x[2]\nh[3] = dropout(tanh(dense(x)), 0.5)\ny = dense(h)\ntarget t
 
 def plan(spec: str) -> Networks | None:
     return plans(network_of(spec), sweep_of(spec)).networks
-
-
-def module_of(spec: str, folder: Any, name: str = "net_trainer") -> ModuleType:
-    path = folder / f"{name}.py"
-    text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name=name)
-    path.write_text(text, encoding="utf-8")
-    return imported(path)
 
 
 def kernel(module: ModuleType, name: str) -> Any:
@@ -95,7 +87,7 @@ def test_every_lane_has_the_gradient_that_the_equations_have(spec, count, seed, 
         weights = {w.name: samples[0][w.name] for w in network.weights}
         lanes.append([sample | weights for sample in samples])
     expected = [summed([derived(spec, sample) for sample in samples]) for samples in lanes]
-    found = lane_gradients(module_of(spec, tmp_path), lanes)
+    found = lane_gradients(trainer_of(spec, tmp_path), lanes)
     for (loss, slopes), (wanted, right) in zip(found, expected, strict=True):
         largest = max(np.abs(slope).max() for slope in right.values())
         assume(np.isfinite(largest))
@@ -115,13 +107,13 @@ def test_any_network_in_lanes_agrees_with_automatic_differentiation(made, count,
         samples = made.samples[lane : lane + count]
         lanes.append([sample | weights for sample in samples])
         expected.append(summed([automatic(made, (sample,), weights) for sample in samples]))
-    for found, wanted in zip(lane_gradients(module_of(made.spec, tmp_path), lanes), expected, strict=True):
+    for found, wanted in zip(lane_gradients(trainer_of(made.spec, tmp_path), lanes), expected, strict=True):
         agree(found, wanted)
 
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
-    return module_of(SPEC, tmp_path_factory.mktemp("many"), "many_net_trainer")
+    return trainer_of(SPEC, tmp_path_factory.mktemp("many"), "many_net_trainer")
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +241,7 @@ def test_networks_that_lanes_are_not_for(tmp_path, monkeypatch):
     """Each by a trainer of its own, with the same interface; here without compilation."""
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     assert plan(PLAIN) is None
-    module = module_of(PLAIN, tmp_path, "plain_trainer")
+    module = trainer_of(PLAIN, tmp_path, "plain_trainer")
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(6, 2)), rng.normal(size=6)
     rates = [0.1, 1e300, 0.05]
@@ -269,7 +261,7 @@ def test_nobody_reads_another_lane():
 
 def test_a_function_without_data(tmp_path, monkeypatch):
     """Minimised from two starts; the kernel as plain Python, lanes and all."""
-    module = module_of("weight x\nloss f = (x - 2)^2 + x^4", tmp_path, "function_trainer")
+    module = trainer_of("weight x\nloss f = (x - 2)^2 + x^4", tmp_path, "function_trainer")
     monkeypatch.setattr(module, "local", lambda like, *shape: np.full(shape, np.nan, like.dtype))
     monkeypatch.setattr(module, "part", part)
     theta, gradient, losses = np.linspace(-1, 1, LANES)[None], np.full((1, LANES), np.nan), np.zeros(LANES)
@@ -282,7 +274,7 @@ def test_a_module_runs_where_nothing_can_be_cached(tmp_path, monkeypatch, data):
     """As in a folder that cannot be written to, with a home that cannot either."""
     monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    module = module_of("weight x\nloss f = (x - 2)^2", tmp_path, "uncached_trainer")
+    module = trainer_of("weight x\nloss f = (x - 2)^2", tmp_path, "uncached_trainer")
     assert module.COMPILE["cache"] is False
     assert module.Trainer(learning_rate_init=0.1, max_iter=60).fit().weights_["x"] == pytest.approx(2, abs=1e-3)
     del sys.modules["uncached_trainer"]

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import sympy
-from oracles import evaluated, network_of, sweep_of
+from oracles import evaluated, network_of, sweep_of, work_with
 
 from codegen.arithmetic import exponentials, primitives, stable
 from codegen.arithmetic.program import Program
 from codegen.arithmetic.rules import RULES
-from derive.evaluate import DIGITS, Values, compile_scalar, context, run
+from derive.evaluate import DIGITS, Values, context, run
 from derive.expressions import Cases
 from derive.gradient import adjoint_name
 from derive.network import Network
@@ -178,11 +178,6 @@ def expected(network: Network, spec: str, data: Values) -> tuple[dict[str, Any] 
 def _digits() -> Iterator[None]:
     yield
     work_with(DIGITS)
-
-
-def work_with(digits: int) -> None:
-    context.dps = digits
-    compile_scalar.cache_clear()
 
 
 @pytest.mark.parametrize("rule", SPECS)

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic, networks
-from oracles import derived, draw, feed_forward, network_of, sweep_of
-from test_lanes import module_of
+from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of
 
 from codegen.trainer.nodes import Assign, Loop, Reduce, walk
 from codegen.trainer.plans import plans
@@ -71,7 +70,7 @@ def test_an_update_follows_the_gradient_that_the_equations_have(spec, seed, tmp_
     expected = derived(spec, sample)
     largest = max(1.0, *(np.abs(slope).max() for slope in expected[1].values()))
     assume(np.isfinite(largest))
-    loss, slopes = descent(module_of(spec, tmp_path), sample)
+    loss, slopes = descent(trainer_of(spec, tmp_path), sample)
     assert loss == pytest.approx(expected[0], rel=1e-12, abs=1e-12)
     for name, slope in expected[1].items():  # the weights that the gradient is taken from have rounding errors as well
         np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-12 * largest)
@@ -81,13 +80,13 @@ def test_an_update_follows_the_gradient_that_the_equations_have(spec, seed, tmp_
 @given(made=networks(4, coupled=False))
 def test_an_update_of_any_network_agrees_with_automatic_differentiation(made, tmp_path):
     assume(plan(made.spec) is not None)
-    agree(descent(module_of(made.spec, tmp_path), made.numbers), automatic(made, made.basis))
+    agree(descent(trainer_of(made.spec, tmp_path), made.numbers), automatic(made, made.basis))
 
 
 @pytest.mark.parametrize("spec", [DENSE, PENALTY])
 def test_every_solver_moves_the_weights_as_its_loop_over_all_weights_does(spec, tmp_path):
     """Four updates, the solver's state taken up and handed back after two."""
-    module, network = module_of(spec, tmp_path), network_of(spec)
+    module, network = trainer_of(spec, tmp_path), network_of(spec)
     kernel, constants = plain(module), module.constants_as(np.dtype(float))
     samples = [draw(network, seed) for seed in range(4)]
     data = columns(module, samples)
@@ -111,7 +110,7 @@ def test_every_solver_moves_the_weights_as_its_loop_over_all_weights_does(spec, 
 
 def test_training_one_by_one_is_training(tmp_path):
     """Compiled: the same losses and weights as with whole rows of one sample."""
-    module = module_of(DENSE, tmp_path)
+    module = trainer_of(DENSE, tmp_path)
     rng = np.random.default_rng(5)
     X, y = rng.normal(size=(21, 3)), rng.integers(0, 2, 21)
     found = []

@@ -7,9 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from oracles import imported, network_of, sweep_of
-
-from codegen.trainer.module import render
+from oracles import trainer_of
 
 pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="a control word of x86")
 
@@ -19,10 +17,7 @@ STEPS = 1500  # 0.9^1500 is 1e-69
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    path = tmp_path_factory.mktemp("subnormals") / "net_trainer.py"
-    text = render(network_of(SPEC), sweep_of(SPEC), spec_name="net.spec", module_name="net_trainer")
-    path.write_text(text, encoding="utf-8")
-    return imported(path)
+    return trainer_of(SPEC, tmp_path_factory.mktemp("subnormals"))
 
 
 def product() -> float:

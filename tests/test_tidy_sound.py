@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sympy
-from oracles import evaluated, network_of, sweep_of
+from oracles import evaluated, network_of, sweep_of, work_with
 
 from derive import tidy
 from derive.branches import decide
@@ -75,11 +75,6 @@ def rounding() -> Any:
 def _digits() -> Iterator[None]:
     yield
     work_with(DIGITS)
-
-
-def work_with(digits: int) -> None:
-    context.dps = digits
-    compile_scalar.cache_clear()  # its constants have as many digits as there were
 
 
 def assert_agree(

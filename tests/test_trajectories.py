@@ -14,19 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from oracles import EXAMPLES, Data, derived, draw, example, feed_forward, imported, network_of, sweep_of
+from oracles import EXAMPLES, Data, derived, draw, example, feed_forward, network_of, sweep_of, trainer_of
 
-from codegen.trainer.module import render
 from codegen.trainer.plans import plans
 
 SAMPLES, EPOCHS, RATE = 5, 2, 0.05
 
 
 def module_of(spec: str, folder: Path) -> ModuleType:
-    path = folder / f"net{len(list(folder.iterdir()))}_trainer.py"
-    text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name=path.stem)
-    path.write_text(text, encoding="utf-8")
-    return imported(path)
+    return trainer_of(spec, folder, f"net{len(list(folder.iterdir()))}_trainer")
 
 
 def samples_of(spec: str) -> list[Data]:

@@ -6,18 +6,15 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy
 from autograd import grad
 from hypothesis import assume
-from oracles import Data, derived, imported, network_of
+from oracles import Data, derived, network_of, trainer_of
 
 from codegen.notes import compose as notes
-from codegen.trainer.module import render
 from derive.derivation import derive
-from derive.gradient import sweep
 
 from .whole import Made
 
@@ -55,13 +52,6 @@ def check_slides(made: Made, folder: Path) -> int:
     too_large = check_notes(made, folder, notes.render_slides)
     assert too_large == 0
     return too_large
-
-
-def trainer_of(spec: str, folder: Path) -> ModuleType:
-    network = network_of(spec)
-    path = folder / "net_trainer.py"
-    path.write_text(render(network, sweep(network), spec_name="net.spec", module_name="net_trainer"), encoding="utf-8")
-    return imported(path)
 
 
 def stacked(made: Made, samples: tuple[Data, ...], role: str) -> Data:

@@ -11,7 +11,7 @@ import numpy as np
 import updates
 from hypothesis import assume
 from hypothesis import strategies as st
-from oracles import Data, network_of
+from oracles import Data, network_of, trainer_of
 from updates import SCHEDULES, Step
 
 from derive.evaluate import Values, nested
@@ -19,7 +19,7 @@ from derive.gradient import sweep
 from derive.network import Network
 from derive.numbers import iterations, work
 
-from .checks import agree, automatic, stacked, trainer_of
+from .checks import agree, automatic, stacked
 from .whole import Made
 
 
