@@ -13,12 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from codegen.formats import markdown
-from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Section
+from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Section, linked
 from codegen.pictures.chart import Chart, chart_svg
 from codegen.pictures.figure import Figure
 from codegen.pictures.svg import svg
-
-_LISTED = re.compile(r"[Ee]quations? (?:\(\d+\)(?:, | and )?)+")
 
 
 class Flavour(ABC):
@@ -94,12 +92,7 @@ class Flavour(ABC):
         return f"eq-{self.labels}-{number}"
 
     def _linked(self, text: str) -> str:
-        """Words that name equations by their numbers, with references in place of these."""
-
-        def linked(listed: re.Match[str]) -> str:
-            return re.sub(r"\((\d+)\)", lambda number: self.reference(self.name(int(number[1]))), listed[0])
-
-        return _LISTED.sub(linked, text)
+        return linked(text, lambda number: self.reference(self.name(number)))
 
 
 def _numbered(rows: tuple[Row, ...]) -> Iterator[list[tuple[Row, int | None]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.formulas.breaking import lines_of
 from codegen.formulas.layout import WIDTH, visible_length
-from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
+from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, linked, spans
 from codegen.pictures.chart import Chart, chart_tikz
 from codegen.pictures.tikz import tikz
 
@@ -27,12 +27,14 @@ def joined(blocks: list[Block]) -> list[Block]:
 def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
     """One block as LaTeX: a display is part of the paragraph above it, everything else starts a new one.
 
-    What a derivation has used, ``after`` it, stays on its page.
+    What a derivation has used, ``after`` it, stays on its page.  With ``labels`` it is a part of somebody's document:
+    equations are counted there and bear labels, by which they are referred to.
     """
     match block:
         case Display(rows, together):
+            kind = "align" if labels else "align*"
             inside = [f"  {line}" for line in lines(rows, together, labels)]
-            display = ["\\ontop", "\\begin{align*}", *inside, "\\end{align*}"]
+            display = ["\\ontop", f"\\begin{{{kind}}}", *inside, f"\\end{{{kind}}}"]
             kept = ["\\interdisplaylinepenalty=10000"] * (len(inside) <= STEPS and any(row.remark for row in rows))
             if isinstance(after, Paragraph) and after.manner in ("with", "aside"):
                 kept.append("\\postdisplaypenalty=10000")
@@ -40,6 +42,7 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
                 display = ["{" + " ".join(kept), *display, "}%"]
             return "\n".join(display)
         case Paragraph(text, manner):
+            text = _linked(text, labels)
             text = {"aside": f"\\textit{{{text}}}\n\n\\pagebreak[1]", "with": f"\\uses{{{text}}}"}.get(manner, text)
             text = f"{{\\raggedright {text}\\par}}" if manner == "list" else text
         case Heading(formula):
@@ -54,7 +57,9 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
             if floats:
                 text = f"\\begin{{figure}}[htb]\n\\centering\n{drawn}\n\\caption{{{figure.caption}}}\n\\end{{figure}}"
         case Points(items):
-            text = "\n".join(["\\begin{itemize}", *(f"  \\item {item}" for item in items), "\\end{itemize}"])
+            text = "\n".join(
+                ["\\begin{itemize}", *(f"  \\item {_linked(item, labels)}" for item in items), "\\end{itemize}"]
+            )
     return f"\n{text}"
 
 
@@ -64,22 +69,31 @@ def lines(rows: tuple[Row, ...], together: bool, labels: str = "") -> list[str]:
     A page ends neither after the first line nor before the last: none stands alone on its page.
     """
     found = lines_of(rows)
-    texts = [f"{x.left} &{x.right} {tag(x.row, labels)}".rstrip() if x.row else f"&{x.right}" for x in found]
+    texts = [f"{x.left} &{x.right} {tag(x.row, labels)}".rstrip() for x in found]
     kept = {0, len(found) - 2, *(range(len(found)) if together else ())}
     ends = [" \\\\" + "*" * (n in kept) + "[0.35em]" * (after.row is not None) for n, after in enumerate(found[1:])]
     return [text + end for text, end in zip(texts, [*ends, ""], strict=True)]
 
 
-def tag(row: Row, labels: str = "") -> str:
-    """What stands at the right of a line; with ``labels`` an equation's number can be referred to."""
-    if row.number is not None and labels:
-        beside = f"\\quad\\text{{\\beside{{{row.remark}}}}} " if row.remark else ""
-        return f"{beside}\\tag{{{row.number}}}\\label{{eq:{labels}:{row.number}}}"
-    if row.number is not None and row.remark:
-        return f"\\tag*{{\\beside{{{row.remark}}}({row.number})}}"
-    if row.number is not None:
-        return f"\\tag*{{({row.number})}}"
-    return f"\\remark{{{row.remark}}}" if row.remark else ""
+def tag(row: Row | None, labels: str = "") -> str:
+    """What stands at the right of a line, if it is more than a piece of the one above: its number, a remark.
+
+    With ``labels`` the number is that of the document, and can be referred to.
+    """
+    remark, number = (_linked(row.remark, labels), row.number) if row else ("", None)
+    if number is not None and labels:
+        beside = f"\\quad\\text{{\\beside{{{remark}}}}} " if remark else ""
+        return f"{beside}\\label{{eq:{labels}:{number}}}"
+    if number is not None:
+        return f"\\tag*{{\\beside{{{remark}}}({number})}}" if remark else f"\\tag*{{({number})}}"
+    if remark:
+        return f"\\remark{{{remark}}}"
+    return "\\notag" if labels else ""
+
+
+def _linked(text: str, labels: str) -> str:
+    """Words with references to the equations that they name, where these bear labels."""
+    return linked(text, lambda number: f"\\eqref{{eq:{labels}:{number}}}") if labels else text
 
 
 def table(t: Table) -> str:
@@ -93,13 +107,16 @@ def table(t: Table) -> str:
 def terms(t: Terms, whole: bool = False) -> str:
     """Words in columns; the longest stand in a paragraph, of half the page if the other columns leave it that.
 
-    They need none where all columns fit beside each other, on the page of a ``whole`` document.
+    They need none where all columns fit beside each other, on the page of a ``whole`` document.  In a paragraph a
+    derivative may be cut behind its bar.
     """
     others = [max(visible_length(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head)) if n != 1]
     room = max(0.25, min(0.55, 0.84 - sum(others) / WIDTH))  # four columns leave a sixth to what is between them
     widths = [max(_width(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head))]
     cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
     words = "l" if whole and sum(widths) + 3 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
+    if words != "l":
+        cells = [cell.replace(" / ", " / \\allowbreak ") for cell in cells]
     columns = f"l{words}{'l' * (len(t.head) - 2)}"
     table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
     return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"

@@ -6,6 +6,7 @@ How a block looks on paper, on a page or in a notebook is the business of the fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,6 +101,14 @@ def spans(text: str) -> list[tuple[str, str]]:
     """The words and the formulas of a text, in turn: pairs of words and the formula after them."""
     parts = text.split("$")
     return list(zip(parts[::2], [*parts[1::2], ""], strict=False))
+
+
+_LISTED = re.compile(r"\b(?:[Ee]quations?|of) (?:\(\d+\)(?:, | and )?)+")
+
+
+def linked(text: str, reference: Callable[[int], str]) -> str:
+    """Words that name equations by their numbers, with references in place of these."""
+    return _LISTED.sub(lambda listed: re.sub(r"\((\d+)\)", lambda n: reference(int(n[1])), listed[0]), text)
 
 
 @dataclass
