@@ -197,6 +197,7 @@ def test_convolutions_and_recurrences_are_contractions(spec, tmp_path):
         ((10, 7, 3), (7, 1, 2), ((4, 30, 11),), (True, True), True, 1),
         ((10, 7, 3), (7, 1, 2), ((4, 30, 11),), (False, True), True, 2),  # a derivative for weights that serve often
         ((9, 37, 1), (37, 1, 1), (), (False, True), True, 2),  # for weights that serve once
+        ((7, 3, 1), (3, 1, 1), (), (False, True), True, 2),  # to results that lie side by side
     ],
 )
 def test_compiled_contractions_are_what_they_are_described_as(rows, columns, over, in_lanes, add, registers):

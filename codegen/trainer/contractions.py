@@ -19,7 +19,8 @@ from codegen.trainer.nodes import SAMPLE, Contraction, Loops, Node, Range
 from derive.expressions import Access, Index, index_symbols
 from derive.network import Equation, Tensor
 
-LEAST_WORK = 64  # products of a sample; below, plain loops are as fast and compile sooner
+LEAST_WORK = 64  # products of a sample; below, plain loops are as fast and compile sooner,
+LEAST_SUMS = 8  # unless each would add up the lanes of a register for its own result
 Steps = dict[Index, int]
 
 
@@ -37,11 +38,14 @@ def contraction(
     """
     ranges = eq.ranges
     free, over = [i for i in eq.free if i not in fixed], [i for i in eq.reduce if i not in fixed]
-    if not free or prod(length(ranges[i]) for i in (*free, *over)) < LEAST_WORK:
+    least = LEAST_WORK if kinds[eq.lhs.tensor] is Kind.BATCH else LEAST_SUMS
+    if not free or prod(length(ranges[i]) for i in (*free, *over)) < least:
         return []
     if not all(i.is_Symbol or i.is_Integer for i in eq.lhs.indices) or not all(map(is_affine, factors)):
         return []
     left, right = sorted(factors, key=lambda a: (kinds[a.tensor] is Kind.BATCH, free[-1] in used(a)))
+    if kinds[left.tensor] is Kind.BATCH and not used(left):
+        left, right = right, left  # more results in registers at a time
     if kinds[right.tensor] is not Kind.BATCH:
         return []
     rows = [i for i in free if i in used(left) - used(right)]

@@ -92,11 +92,13 @@ class _Tiles:
                 self.builder.store(self.builder.load(sums[r, c, v]), self.pointer("out", place, v), align=self.align)
         else:
             totals = self.across([self.builder.load(sums[n]) for n in results])
-            for n, (r, c, _) in enumerate(results):
+            where = [r * rows[0] + c * columns[0] for r, c, _ in results]
+            if where == list(range(len(results))):
+                self.put(totals, len(results), places[0])
+                return
+            for n, at in enumerate(where):
                 total = self.builder.extract_element(totals, ir.IntType(32)(n))
-                where = self.builder.gep(self.data["out"], [self.affine(r * rows[0] + c * columns[0], (places[0], 1))])
-                total = self.builder.fadd(self.builder.load(where), total) if self.add else total
-                self.builder.store(total, where)
+                self.put(total, 1, self.affine(at, (places[0], 1)))
 
     def outer(self, rows, columns, offsets):
         """Sums over the samples alone: columns are brought into the lanes, so that no lanes are added up."""
@@ -131,14 +133,18 @@ class _Tiles:
                 left = self.splat(self.builder.load(self.builder.gep(self.data["left"], [number])))
                 product = self.builder.fmul(left, right, flags=("contract",))
                 self.builder.store(self.builder.fadd(self.builder.load(total), product, flags=("contract",)), total)
-        part = ir.VectorType(self.real, wide).as_pointer()
         for r, total in enumerate(sums):
-            value = self.builder.load(total)
-            value = value if wide == LANES else self.shuffled(value, value, list(range(wide)))
-            where = self.builder.gep(self.data["out"], [self.affine(r * rows[0], (places[0], 1))])
-            where = self.builder.bitcast(where, part)
-            value = self.builder.fadd(self.builder.load(where, align=self.align), value) if self.add else value
-            self.builder.store(value, where, align=self.align)
+            self.put(self.builder.load(total), wide, self.affine(r * rows[0], (places[0], 1)))
+
+    def put(self, values, count, place):
+        """A number, or the first ``count`` of a vector, to a place in the result, or added to what is there."""
+        where = self.builder.gep(self.data["out"], [place])
+        if isinstance(values.type, ir.VectorType):
+            values = self.shuffled(values, values, list(range(count))) if count < values.type.count else values
+            where = self.builder.bitcast(where, values.type.as_pointer())
+        if self.add:
+            values = self.builder.fadd(self.builder.load(where, align=self.align), values)
+        self.builder.store(values, where, align=self.align)
 
     def transposed(self, vectors):
         """LANES vectors as rows of a matrix, with rows and columns exchanged: halves of it, then halves of these, …"""
