@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import hypot
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ import pytest
 
 from codegen.notes.compose import render_page
 from codegen.notes.lecture import Lecture
-from codegen.pictures.figure import Figure, Labels
+from codegen.pictures.figure import RADIUS, Figure, Labels, curve
 from codegen.pictures.graphs import figure_of
 from codegen.pictures.svg import svg
 from codegen.pictures.tikz import tikz
@@ -86,9 +87,21 @@ def test_a_recurrence_is_drawn_without_its_past():
     assert ("x", "", "h") in joined(figure)
 
 
-def test_an_arrow_passes_by_what_stands_in_its_way():
-    figure = lecture("input x\nweight w\na = w * x\nb = sin(a)\nc = b + x * a\ntarget t\nloss L = (c - t)^2\n").drawn()
-    assert figure is not None
+@pytest.mark.parametrize("name", ["gru", "rnn", "digits_conv", "digits_normalised"])
+def test_an_arrow_passes_by_what_stands_in_its_way(name):
+    figure = example(name).drawn()
+    left, top, right, bottom = figure.extent
+    for e in figure.edges:
+        a, b = figure.nodes[e.start], figure.nodes[e.end]
+        for n in range(101):
+            x, y = curve((a.x, a.y), (b.x, b.y), e.bend, n / 100)
+            assert left <= x <= right
+            assert top <= y <= bottom
+            assert all(hypot(x - o.x, y - o.y) > RADIUS for o in figure.nodes if o not in (a, b))
+
+
+def test_what_softmax_is_of_has_a_column_of_its_own():
+    assert [b.title for b in example("digits").drawn().boxes] == ["Inputs", "Hidden", "Pre-activation", "Output"]
 
 
 @pytest.mark.parametrize("name", ["two_two_one", "xor", "iris", "digits", "gradient_descent"])

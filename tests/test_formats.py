@@ -14,7 +14,7 @@ import pytest
 
 from codegen.formats import markdown, page
 from codegen.notes import compose as notes
-from codegen.notes.document import spans
+from codegen.notes.document import Row, spans
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
 from derive.language.build import load
@@ -133,4 +133,23 @@ def test_mathml_core_draws_words_signs_and_bold_letters():
     assert "\U0001d739" in page.math("\\boldsymbol{\\delta}")
     assert '<mo form="prefix">−</mo>' in page.math("a \\cdot (-2)")
     assert "<mi>∂</mi>" in page.math("\\frac{\\partial L}{\\partial w}")
-    assert '<mo form="infix">=</mo>' in page.math("= a")
+    assert '<mo form="infix">=</mo>' in page.math("= a", display=True)
+    assert '<mo form="infix">' not in page.math("-2")
+    assert "<mn>\U0001d7cf</mn>" in page.math("\\mathbf{1}")
+
+
+def test_mathml_core_spaces_functions_and_keeps_brackets_with_their_matrix():
+    assert '<mi>log</mi><mspace width="0.167em"' in page.math("u + \\log q")
+    assert "mspace" not in page.math("\\log(q)")
+    assert "<mi>max</mi><mo" in page.math("\\max(z, 0)")
+    matrix = "<mrow><mo>[</mo><mtable><mtr><mtd><mi>x</mi></mtd></mtr></mtable><mo>]</mo></mrow>"
+    assert page.math("\\begin{bmatrix} x \\end{bmatrix} \\begin{bmatrix} x \\end{bmatrix}").count(matrix) == 2
+    assert f"<msup>{matrix}" in page.math("\\begin{bmatrix} x \\end{bmatrix}^{\\top}")
+
+
+def test_a_line_of_a_page_ends_between_terms_and_no_mark_leaves_its_formula():
+    sums = [f"a_{{{n}}} \\left(b_{{{n}}} + c_{{{n}}}\\right)" for n in range(9)]
+    pieces = page.right(Row("y", " + ".join(sums)))
+    assert [len(term) for term in pieces] == [1] * 9
+    assert len(page.right(Row("y", "\\, ".join(sums)))[0]) > 1, "a term wider than a screen is cut itself"
+    assert page.inline("for $x$, and").endswith("</math>,</span> and")

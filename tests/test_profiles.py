@@ -209,6 +209,11 @@ def test_the_notation_opens_the_notes() -> None:
     assert "| $w^{3}$ | weights of layer 3; $w^{3}_{jk}$ leads to unit $j$ from $k$ | $2 \\times 2$ |" in text
     assert "| $\\delta^{2}$ | derivative $\\partial C / \\partial z^{2}$ | $2$ |" in text
     assert "| $\\odot$ | product element by element |" in text
+    assert "| $h$ | activation of layer 2 | $2$ |" in text
+    gru = notes.render_markdown(derivation(Path("examples/gru.spec").read_text()), "gru.spec")
+    assert "| $W^{(1)}$, $W^{(3)}$, $W^{(5)}$ | weights of layers 1, 3, 5;" in gru
+    assert " | derivative $\\partial L / \\partial z^{(5)}$, $\\partial L / \\partial z^{(3)}$, $" in gru
+    assert "| $h$ | computed by (8) | $21 \\times 16$ |" in gru
     scalar = "weight w\nloss L = w^2\ninit w = 1\n"
     assert "\\odot" not in notes.render_markdown(derivation(scalar), "net.spec")
 

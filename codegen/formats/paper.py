@@ -8,6 +8,7 @@ from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, 
 from codegen.pictures.chart import Chart, chart_tikz
 from codegen.pictures.tikz import tikz
 
+ROWS = 24  # of a table that stays on one page
 STEPS = 8  # lines of a derivation that stays on one page
 WORDS = 0.75  # the width of a letter of a text, in characters of a formula
 
@@ -50,7 +51,9 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
         case Table():
             return f"\\nopagebreak\n\n{{\\centering\\small ${table(block)}$\\par}}"
         case Terms():
-            return f"\\nopagebreak\n\n{terms(block, whole=not labels)}"
+            count = -(-len(block.rows) // -(-len(block.rows) // ROWS))  # tables of about the same length
+            parts = [Terms(block.head, block.rows[n : n + count]) for n in range(0, len(block.rows), count)]
+            return "\n\n".join(["\\nopagebreak", *(terms(part, whole=not labels) for part in parts)])
         case Picture(figure, floats):
             drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)
             text = f"\\begin{{picturehere}}\n{drawn}\n\\end{{picturehere}}"

@@ -66,6 +66,13 @@ def broken(latex: str, width: float = WIDTH) -> list[str]:
     return [piece.strip() for piece in _pieces(latex, width, _CUTS)]
 
 
+def terms(latex: str) -> list[str]:
+    """A formula cut before every relation and every sign outside brackets; an equation beside it stays whole."""
+    formula, *beside = _split(latex, _Cut(("\\qquad ",)))
+    parts = [part.strip() for whole in _split(formula, _CUTS[0]) for part in _split(whole, _CUTS[1])]
+    return [*parts, *beside]
+
+
 def _pieces(latex: str, width: float, cuts: tuple[_Cut, ...]) -> list[str]:
     if visible_length(latex) <= width:
         return [latex]

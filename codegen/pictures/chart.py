@@ -16,6 +16,7 @@ from codegen.pictures.svg import SIZE, SPACE, STYLE, UNIT, formula
 from derive.evaluate import context
 
 WIDTH, HEIGHT = 8.0, 4.2  # of the frame, in centimetres
+LEFT, RIGHT = 2.4, 1.1  # of the frame in SVG, room for numbers beside it and under its corner
 FURTHEST = 1e300  # a number that is drawn
 LOOKS = {"curve": ("0072B2", 1.8, ""), "tangent": ("747474", 1.2, "5 3"), "step": ("B84F00", 2.4, "")}
 Point = tuple[float, float]
@@ -93,14 +94,14 @@ def chart_tikz(chart: Chart) -> str:
 def chart_svg(chart: Chart, alone: bool = False) -> str:
     """The chart as an ``svg`` element."""
     number = f"{zlib.crc32(chart.caption.encode()):x}"  # the names inside differ from picture to picture
-    width, height = UNIT * (WIDTH + 2.2), UNIT * (HEIGHT + 1.0)
+    width, height = UNIT * (WIDTH + LEFT + RIGHT), UNIT * (HEIGHT + 1.0)
 
     def place(point: Point) -> Point:
         x, y = chart.place(point)
         return UNIT * x, UNIT * (HEIGHT - y)
 
     lines = [
-        f'<svg class="figure"{SPACE if alone else ""} viewBox="{-1.9 * UNIT:.0f} {-0.3 * UNIT:.0f} {width:.0f} '
+        f'<svg class="figure"{SPACE if alone else ""} viewBox="{-LEFT * UNIT:.0f} {-0.3 * UNIT:.0f} {width:.0f} '
         f'{height:.0f}" width="{width:.0f}" role="img" aria-labelledby="f{number}t f{number}d">',
         f'<title id="f{number}t">{escape(chart.caption)}</title>',
         f'<desc id="f{number}d">{escape(chart.description.replace("$", ""))}</desc>',
@@ -112,9 +113,10 @@ def chart_svg(chart: Chart, alone: bool = False) -> str:
     for (x, y), text, below in chart.ticks():
         x, y = UNIT * x, UNIT * (HEIGHT - y)
         inwards = -0.4 * SIZE if y > UNIT * HEIGHT / 2 else 0.4 * SIZE  # clear of what stands below
-        lines.append(formula(text, x, y + SIZE) if below else formula(text, x - 0.9 * UNIT, y + inwards))
+        beside = x - 0.2 * UNIT
+        lines.append(formula(text, x, y + SIZE) if below else formula(text, beside, y + inwards, anchor="end"))
     lines.append(formula(chart.across, UNIT * WIDTH / 2, UNIT * HEIGHT + SIZE))
-    lines.append(formula(chart.up, -0.9 * UNIT, UNIT * HEIGHT / 2))
+    lines.append(formula(chart.up, -0.2 * UNIT, UNIT * HEIGHT / 2, anchor="end"))
     for line in chart.lines:
         colour, thick, dashes = LOOKS[line.look]
         way = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line.points))

@@ -5,13 +5,17 @@ For networks that are no columns of units: functions of weights, convolutions, r
 
 from __future__ import annotations
 
+from math import hypot
+
 from codegen.formulas.notation import Notation
-from codegen.pictures.figure import Edge, Figure, Look, Node
+from codegen.pictures.figure import RADIUS, Edge, Figure, Look, Node, curve
 from codegen.pictures.ranks import longest_ways
 from derive.expressions import Access, index_symbols
 from derive.network import Network, Scan
 
 COLUMN, ROW = 2.6, 1.35
+CLEAR = RADIUS + 0.12  # the distance of an arrow from a quantity that it passes by
+BENDS = tuple(0.45 * n for n in range(9))
 MAX_NODES = 24
 
 
@@ -83,12 +87,19 @@ def _ordered(names: list[str], reads: dict[str, set[str]], places: dict[str, tup
 
 def _bend(start: tuple[float, float], end: tuple[float, float], places: dict[str, tuple[float, float]]) -> float:
     """How far an arrow leaves the straight line (in centimetres) to pass by what stands in its way."""
-    for x, y in places.values():
-        if start[0] < x < end[0]:
-            on_line = start[1] + (end[1] - start[1]) * (x - start[0]) / (end[0] - start[0])
-            if abs(on_line - y) < 0.6:
-                return -0.9 if y <= 0 else 0.9
-    return 0.0
+    others = [place for place in places.values() if place not in (start, end)]
+
+    def room(bend: float) -> float:
+        """The least distance of the arrow from what it does not join."""
+        ways = [curve(start, end, bend, n / 40) for n in range(41)]
+        return min((hypot(x - u, y - v) for x, y in ways for u, v in others), default=CLEAR)
+
+    upwards = (start[1] + end[1]) / 2 <= 0
+    for bend in BENDS:
+        for side in (-bend, bend) if upwards else (bend, -bend):
+            if room(side) >= CLEAR:
+                return side
+    return max((side for bend in BENDS for side in (-bend, bend)), key=room)
 
 
 def _look(network: Network, name: str) -> Look:

@@ -52,6 +52,14 @@ class Edge:
     bend: float = 0.0
 
 
+def curve(start: tuple[float, float], end: tuple[float, float], bend: float, at: float) -> tuple[float, float]:
+    """A point of an arrow, at a part of its way: a parabola that is ``bend`` below the straight line in the middle."""
+    return (
+        start[0] + at * (end[0] - start[0]),
+        start[1] + at * (end[1] - start[1]) + 4 * at * (1 - at) * bend,
+    )
+
+
 @dataclass(frozen=True)
 class Box:
     """A dashed frame with a title: the nodes of one layer."""
@@ -80,9 +88,16 @@ class Figure:
         """Left, top, right and bottom of all that is drawn."""
         left = min([b.left for b in self.boxes] + [n.x - n.reach for n in self.nodes])
         right = max([b.right for b in self.boxes] + [n.x + n.reach for n in self.nodes])
-        top = min([b.top for b in self.boxes] + [n.y - RADIUS for n in self.nodes])
-        bottom = max([b.bottom for b in self.boxes] + [n.y + RADIUS + 0.5 * bool(n.below) for n in self.nodes])
+        ways = [self._furthest(e) for e in self.edges if e.bend]
+        top = min([b.top for b in self.boxes] + [n.y - RADIUS for n in self.nodes] + ways)
+        bottom = max([b.bottom for b in self.boxes] + [n.y + RADIUS + 0.5 * bool(n.below) for n in self.nodes] + ways)
         return left, top, right, bottom
+
+    def _furthest(self, e: Edge) -> float:
+        """The height of a bent arrow where its tangent is level."""
+        start, end = self.nodes[e.start], self.nodes[e.end]
+        at = min(max(0.5 + (end.y - start.y) / (8 * e.bend), 0.0), 1.0)
+        return curve((start.x, start.y), (end.x, end.y), e.bend, at)[1]
 
 
 @dataclass

@@ -199,8 +199,14 @@ class _Anatomy:
         found: dict[str, set[str]] = {}
         for eq in network.flat_equations:
             inner = (found[a.tensor] if self.tensors[a.tensor].anonymous else {a.tensor} for a in eq.reads)
-            found[eq.lhs.tensor] = {n for n in set().union(*inner) if self.tensors[n].role in ("input", "value")}
-        self.reads = {n: inner for n, inner in found.items() if not self.tensors[n].anonymous}
+            found[eq.lhs.tensor] = set().union(*inner)
+        roles = {n: {self.tensors[inner].role for inner in names} for n, names in found.items()}
+        self.weighted = {n: "weight" in inner for n, inner in roles.items()}  # h with z where h = tanh(z)
+        self.reads = {
+            n: {inner for inner in names if self.tensors[inner].role in ("input", "value")}
+            for n, names in found.items()
+            if not self.tensors[n].anonymous
+        }
         self.core: dict[str, str] = {}  # h: z where h = tanh(z)
         for eq in network.flat_equations:
             inside = self._core_of(eq)
@@ -208,6 +214,7 @@ class _Anatomy:
                 self.core[eq.lhs.tensor] = inside
         for outer, inside in self.core.items():
             self.reads[outer] = self.reads.pop(inside)
+            self.weighted[outer] |= self.weighted[inside]
 
     def _core_of(self, eq: Equation) -> str:
         """z where the equation says that every element is a function of one element of z that nothing else reads."""
@@ -224,13 +231,15 @@ class _Anatomy:
         for name, tensor in self.tensors.items():
             if name in rank:
                 by_rank.setdefault(rank[name], []).append(tensor)
-        word = "Hidden " if len(by_rank) <= MAX_TITLED else ""
-        hidden = ["Hidden"] if len(by_rank) == 3 else [f"{word}{n}" for n in range(1, len(by_rank) - 1)]
-        titles = ["Inputs", *hidden]
-        titles.append("Output")
-        return [
-            Column(tuple(tensors), title) for (_, tensors), title in zip(sorted(by_rank.items()), titles, strict=True)
-        ]
+        columns = [tensors for _, tensors in sorted(by_rank.items())]
+        last = ["Output"]
+        if len(columns) > 2 and not any(self.weighted[tensor.name] for tensor in columns[-1]):
+            last = ["Pre-activation", "Output"]  # softmax and its like
+        count = len(columns) - 1 - len(last)
+        word = "Hidden " if len(columns) <= MAX_TITLED else ""
+        hidden = ["Hidden"] if count == 1 else [f"{word}{n}" for n in range(1, count + 1)]
+        titles = ["Inputs", *hidden, *last]
+        return [Column(tuple(tensors), title) for tensors, title in zip(columns, titles, strict=True)]
 
     def units(self, tensor: Tensor, look: Look) -> list[Unit]:
         """The elements of a tensor, of a large one the first three and the last one."""

@@ -82,18 +82,19 @@ def svg(figure: Figure, alone: bool = False) -> str:
 
 def _arrow(figure: Figure, e: Edge, number: str) -> str:
     a, b = figure.nodes[e.start], figure.nodes[e.end]
-    length = hypot(b.x - a.x, b.y - a.y)
-    dx, dy = (b.x - a.x) / length * RADIUS, (b.y - a.y) / length * RADIUS
-    x1, x2 = a.x + dx + a.reach - RADIUS, b.x - dx - b.reach + RADIUS
+    over, down = (b.x - a.x) / 2, (b.y - a.y) / 2  # to the middle, where the tangents of a bent arrow meet
+    start, end = (RADIUS / hypot(over, 2 * e.bend + side * down) for side in (1, -1))
+    x1, x2 = a.x + over * start + a.reach - RADIUS, b.x - over * end - b.reach + RADIUS
+    y1, y2 = a.y + (2 * e.bend + down) * start, b.y + (2 * e.bend - down) * end
     n = e.colour % len(LIGHT)
     width = {"plain": 1.4, "strong": 3.5, "pale": 1.0}[e.emphasis]
     pale = ' opacity="0.35"' if e.emphasis == "pale" else ""
-    end = "marker-start" if figure.backward else "marker-end"
+    tip = "marker-start" if figure.backward else "marker-end"
     x, y = UNIT * (x1 + x2) / 2, UNIT * ((a.y + b.y) / 2 + 2 * e.bend)
-    way = f"M{UNIT * x1:.1f} {UNIT * (a.y + dy):.1f}Q{x:.1f} {y:.1f} {UNIT * x2:.1f} {UNIT * (b.y - dy):.1f}"
+    way = f"M{UNIT * x1:.1f} {UNIT * y1:.1f}Q{x:.1f} {y:.1f} {UNIT * x2:.1f} {UNIT * y2:.1f}"
     return (
         f'<path class="hue{n}" d="{way}" fill="none" stroke="#{LIGHT[n]}" stroke-width="{width}"{pale} '
-        f'{end}="url(#f{number}a{n})"/>'
+        f'{tip}="url(#f{number}a{n})"/>'
     )
 
 
@@ -121,8 +122,10 @@ def _unit(n: Node) -> str:
     return frame + formula(n.label, x, y, "named", room=2 * UNIT * n.reach - 4) + below
 
 
-def formula(latex: str, x: float, y: float, role: str = "", hue: int | None = None, room: float = 0.0) -> str:
-    """A formula centred on a point, smaller where it would need more than ``room`` pixels."""
+def formula(
+    latex: str, x: float, y: float, role: str = "", hue: int | None = None, room: float = 0.0, anchor: str = "middle"
+) -> str:
+    """A formula centred on a point, or ending there, smaller where it would need more than ``room`` pixels."""
     size = SIZE
     if room:
         size = min(SIZE, SIZE * room / (0.55 * SIZE * max(visible_length(latex), 1)))
@@ -130,7 +133,7 @@ def formula(latex: str, x: float, y: float, role: str = "", hue: int | None = No
     role = role if hue is None else f"hue{hue}"
     name = f' class="{role}"' if role else ""
     return (
-        f'<text{name} x="{x:.1f}" y="{y + 0.33 * size:.1f}" font-size="{size:.1f}" text-anchor="middle"{paint}>'
+        f'<text{name} x="{x:.1f}" y="{y + 0.33 * size:.1f}" font-size="{size:.1f}" text-anchor="{anchor}"{paint}>'
         f"{_spans(latex)}</text>"
     )
 

@@ -55,7 +55,10 @@ def _line(figure: Figure, e: Edge) -> str:
     if not e.bend:
         return "--"
     a, b = figure.nodes[e.start], figure.nodes[e.end]
-    return f".. controls ({(a.x + b.x) / 2:.2f},{(a.y + b.y) / 2 + 2 * e.bend:.2f}) .."
+    x, y = (a.x + b.x) / 2, (a.y + b.y) / 2 + 2 * e.bend  # where the tangents at both ends meet
+    near, far = ((n.x + 2 * x) / 3 for n in (a, b)), ((n.y + 2 * y) / 3 for n in (a, b))
+    first, second = (f"({u:.2f},{v:.2f})" for u, v in zip(near, far, strict=True))
+    return f".. controls {first} and {second} .."
 
 
 def preamble() -> list[str]:

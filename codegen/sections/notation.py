@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from codegen.formulas.profiles import PRODUCTS
@@ -10,12 +11,12 @@ from codegen.notes.document import Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.matrices import matrix_rows
 from derive.expressions import Access, index
-from derive.network import Tensor
+from derive.network import Equation, Tensor
 
 Entry: TypeAlias = tuple[str, str, str]
 
 _UNITS = (index("j"), index("k"))
-ROWS = 24  # of a table that stays on one page
+ROWS = 24  # of a table; in a longer one layers that are alike share a row
 SAMPLED = ("input", "target", "mask")  # roles of what is given for every sample
 
 _WORDS = {
@@ -41,30 +42,41 @@ def notation(lecture: Lecture) -> Section:
     sign = PRODUCTS[lecture.notation.profile.product]
     if any(f" {sign} " in row.right for row in matrix_rows(lecture)) and not lecture.notation.numbered:
         rows.append((f"${sign}$", "product element by element", ""))
-    rows = _together(rows) if len(rows) > ROWS else rows
-    count = -(-len(rows) // -(-len(rows) // ROWS))  # tables of about the same length
-    for first in range(0, len(rows), count):
-        section.terms(("symbol", "meaning", "shape"), *rows[first : first + count])
+    section.terms(("symbol", "meaning", "shape"), *(_together(rows) if len(rows) > ROWS else rows))
     return section
 
 
 def _together(rows: list[Entry]) -> list[Entry]:
-    """Rows that differ in a number alone, the layers of a deep network, as one row from the first to the last."""
+    """Rows that differ in numbers alone, the layers of a deep network, as one row from the first to the last."""
     groups: dict[Entry, list[Entry]] = {}
     for row in rows:
         letter, meaning, shape = row
         groups.setdefault((re.sub(r"\d+", "", letter), re.sub(r"\d+", "", meaning), shape), []).append(row)
     found = []
     for group in groups.values():
-        (first, meaning, shape), (last, other, _) = group[0], group[-1]
-        if len(group) < 3 or "\\dots" in first:  # a letter for many weights is long enough by itself
+        if len(group) < 3 or "\\dots" in group[0][0]:  # a letter for many weights is long enough by itself
             found += group
             continue
-        layer = re.search(r"layer (\d+)", meaning), re.search(r"layer (\d+)", other)
-        if layer[0] and layer[1]:
-            meaning = meaning.replace(layer[0][0], f"layers {layer[0][1]} to {layer[1][1]}")
-        found.append((f"{first}, …, {last}", meaning, shape))
+        meanings = [meaning for _, meaning, _ in group]
+        layers = [int(match[1]) for meaning in meanings if (match := _LAYER.search(meaning))]
+        in_turn = len(layers) < len(group) or layers == list(range(layers[0], layers[0] + len(layers)))
+        if layers:
+            listed = f"{layers[0]} to {layers[-1]}" if in_turn else _listed(layers, in_turn)
+            text = _LAYER.sub(f"layers {listed}", meanings[0], count=1)
+        else:
+            words, *_ = meanings[0].partition("$")  # the same before every formula
+            text = words + _listed([meaning.removeprefix(words) for meaning in meanings], in_turn)
+        found.append((_listed([letter for letter, _, _ in group], in_turn), text, group[0][2]))
     return found
+
+
+_LAYER = re.compile(r"layer (\d+)")
+
+
+def _listed(items: Sequence[object], in_turn: bool) -> str:
+    """First to last where all between them are clear, else the second as well, of three all."""
+    shown = items if len(items) == 3 else items[:2] if not in_turn else items[:1]
+    return ", ".join([*map(str, shown), *(["…", str(items[-1])] if len(shown) < len(items) else [])])
 
 
 def _tensor(lecture: Lecture, tensor: Tensor) -> tuple[str, str, str]:
@@ -88,7 +100,26 @@ def _meaning(lecture: Lecture, tensor: Tensor) -> str:
         return "loss"
     if tensor.name in network.outputs:
         return "prediction"
-    return f"pre-activation of layer {made + style.first_values - 1}" if made else "value"
+    if made:
+        return f"pre-activation of layer {made + style.first_values - 1}"
+    equations = [eq for eq in network.flat_equations if eq.lhs.tensor == tensor.name]
+    sources = {name for eq in equations for name in _values_in(lecture, eq)}
+    layers = {network.made.get(name, 0) for name in sources}
+    if len(sources) == 1 and min(layers) > 0:
+        return f"activation of layer {layers.pop() + style.first_values - 1}"
+    numbers = [f"({lecture.number(eq)})" for eq in equations]
+    return f"computed by {' and '.join(numbers)}"
+
+
+def _values_in(lecture: Lecture, eq: Equation) -> set[str]:
+    """The named tensors that an equation reads, itself or in its sums without a name."""
+    tensors = lecture.network.tensors
+    inner = {e.lhs.tensor: e for e in lecture.network.flat_equations if tensors[e.lhs.tensor].anonymous}
+    found: set[str] = set()
+    for access in eq.reads:
+        name = access.tensor
+        found |= _values_in(lecture, inner[name]) if name in inner else {name}
+    return found
 
 
 def _order(lecture: Lecture, weight: Tensor) -> str:
