@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from test_formats import formulas, needs_node, node
 from test_notes import complaints, needs_latex, run_latex
 
 from codegen.formats import page
+from codegen.formats.paper import beside, tex
 from codegen.formulas.breaking import LEFT, broken, lines_of
 from codegen.formulas.layout import WIDTH, visible_length
 from codegen.notes import compose as notes
-from codegen.notes.document import Row
+from codegen.notes.document import Paragraph, Row, Table
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
@@ -41,8 +43,21 @@ hidden_state4[4] = relu(linear(score2))
 target t
 loss L = 0.1 * sum(cos(hidden_state4)) + (sum(hidden_state4) - t)^2
 """
+#: A column of long elements, a long equality that a derivation puts in, a matrix of long numbers.
+COLUMN = """network "Long elements"
+input measurement[3]
+target observed_temperature[4]
+hidden[3] = prelu(linear(measurement), 0.2)
+prediction[4] = dense(hidden)
+loss L = gaussian_nll(prediction, exp(prediction), observed_temperature)
+init W1 = [[-0.83, -1.17, 0.37], [0.15, -0.50, 0.80], [-0.65, 0.30, 0.63]]
+init W2 = [[-1.15, -0.34, 0.17], [0.97, -0.35, 0.25], [-0.86, 1.04, 1.18], [1, -0.11, 1]]
+init b2 = [0.04, 0.54, 0.21, 0.63]
+sample measurement = [1.12, -1.53, -1.99], observed_temperature = [-0.43, 0.20, -0.87, -1.98]
+"""
 
 
+@cache
 def derived(text: str) -> Derivation:
     return derive(load(Source("net.spec", text)))
 
@@ -57,6 +72,7 @@ FORMULAS = {
     "cases": r"\begin{cases} aaaaaaaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbb & xxxxxxxxxxx + yyyyyyyyyyyyyy > 0 \\ 0 & "
     r"\text{otherwise} \end{cases}",
     "brackets in brackets": r"\tanh(aaaaaaaaaaaa\, (bbbbbbbbbbbbbbbb + ccccccccccccccccccc\, dddddd) + eeeee)\, fff",
+    "a column": r"-\begin{bmatrix} aaaaaaaaaaaaaaaaa + bbbbbbbbbbbbbbbbbb + ccccc \\ dddddd \end{bmatrix}^{\top}",
     "a matrix": r"a\, (b\, c) \begin{bmatrix} aaaaaaaaaaaaaaaaa & bbbbbbbbbbbbbbbbbb & ccccccccccccccccc \end{bmatrix}",
 }
 
@@ -66,7 +82,7 @@ def test_pieces_fit_the_line_and_are_formulas_by_themselves(name: str) -> None:
     formula = FORMULAS[name]
     width = 0.78 * visible_length(formula)
     pieces = broken(formula, width)
-    assert len(pieces) > 1 or name in ("cases", "a matrix")
+    assert len(pieces) > 1 or name in ("cases", "a matrix", "a column")
     assert max(map(visible_length, pieces)) <= width
     for piece in pieces:
         page.math(piece, display=True)
@@ -116,14 +132,47 @@ def test_a_wide_left_side_does_not_push_the_others() -> None:
     assert all(visible_length(line.right) <= WIDTH for line in lines)
 
 
+def test_a_left_side_makes_way_for_what_cannot_be_cut() -> None:
+    one, other = Row("n" * 20, "a + b"), Row("x", "c" * 60)
+    lines = lines_of((one, other))
+    assert [(line.left, line.right) for line in lines] == [
+        ("", one.left), ("", "\\quad = a + b"), ("x", "= " + "c" * 60)
+    ]  # fmt: skip
+    assert lines_of((one, Row("x", "c" * 50)))[0].left == one.left
+
+
+def test_elements_of_a_matrix_take_several_lines() -> None:
+    (text,) = broken(FORMULAS["a column"], 40)
+    assert text == (
+        r"-\left[\begin{array}{l} aaaaaaaaaaaaaaaaa \\ \quad + bbbbbbbbbbbbbbbbbb + ccccc \\ dddddd \end{array}\right]"
+        r"^{\top}"
+    )
+
+
+def test_a_table_that_is_too_wide_goes_on_below() -> None:
+    table = Table(("", *(f"sample {n}" for n in range(1, 7)), "mean"), (("w", *["3.5066 \\cdot 10^{-8}"] * 7),) * 2)
+    parts = beside(table)
+    assert [part.head for part in parts] == [table.head[:6], ("", *table.head[6:])]
+    assert [row for part in parts for row in part.rows] == [table.rows[0][:6]] * 2 + [("w", *table.rows[0][6:])] * 2
+    assert beside(Table(("", "one"), (("w", "9" * 90),))) == [Table(("", "one"), (("w", "9" * 90),))]
+
+
+def test_a_long_formula_in_words_may_be_cut() -> None:
+    short, long = (" + ".join(["xxxxxxxx"] * n) for n in (7, 9))
+    assert tex(Paragraph(f"with $\\left({long}\\right)$ and $\\left(a\\right)$.")).strip() == (
+        f"with $\\bigl({short} \\allowbreak {long.removeprefix(short + ' ')}\\bigr)$ and $\\left(a\\right)$."
+    )
+
+
 @needs_latex
 def test_nothing_leaves_the_page(tmp_path: Path) -> None:
     """Long names and formulas, every weight written out, in the notations that write most."""
     texts = [
-        notes.render(found, "net.spec", Options(notation=name, detail="full"))
-        for found, names in ((derived(LONG), ("indexed", "deeplearning_ai")), (derived(ROW), ("cs231n",)))
-        for name in names
-    ]
+        notes.render(derived(spec), "net.spec", Options(notation=name, detail="full", decimals=decimals))
+        for spec, name, decimals in (
+            (LONG, "indexed", 6), (LONG, "deeplearning_ai", 6), (ROW, "cs231n", 6), (COLUMN, "cs231n", 15)
+        )
+    ]  # fmt: skip
     bodies = [text.split("\\begin{document}")[1].removesuffix("\\end{document}\n") for text in texts]
     head = texts[0].split("\\begin{document}")[0].replace("\\hfuzz=0.5pt", "\\hfuzz=2pt")
     text = "\n".join([head, "\\begin{document}", *bodies, "\\end{document}"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.formulas.breaking import lines_of
+from codegen.formulas.breaking import broken, lines_of
 from codegen.formulas.layout import WIDTH, visible_length
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, linked, spans
 from codegen.pictures.chart import Chart, chart_tikz
@@ -10,6 +10,8 @@ from codegen.pictures.tikz import tikz
 
 ROWS = 24  # of a table that stays on one page
 STEPS = 8  # lines of a derivation that stays on one page
+TABLE = WIDTH / 0.9  # characters of a line of numbers, which are small
+GAP = 1.5  # between the columns of numbers
 WORDS = 0.75  # the width of a letter of a text, in characters of a formula
 
 
@@ -43,13 +45,14 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
                 display = ["{" + " ".join(kept), *display, "}%"]
             return "\n".join(display)
         case Paragraph(text, manner):
-            text = _linked(text, labels)
+            text = _linked(_cut(text), labels)
             text = {"aside": f"\\textit{{{text}}}\n\n\\pagebreak[1]", "with": f"\\uses{{{text}}}"}.get(manner, text)
             text = f"{{\\raggedright {text}\\par}}" if manner == "list" else text
         case Heading(formula):
             text = f"\\step{{${formula}$}}"
         case Table():
-            return f"\\nopagebreak\n\n{{\\centering\\small ${table(block)}$\\par}}"
+            parts = [f"{{\\centering\\small ${table(part)}$\\par}}" for part in beside(block)]
+            return "\n\n\\smallskip\n".join(["\\nopagebreak", *parts])
         case Terms():
             count = -(-len(block.rows) // -(-len(block.rows) // ROWS))  # tables of about the same length
             parts = [Terms(block.head, block.rows[n : n + count]) for n in range(0, len(block.rows), count)]
@@ -61,7 +64,7 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
                 text = f"\\begin{{figure}}[htb]\n\\centering\n{drawn}\n\\caption{{{figure.caption}}}\n\\end{{figure}}"
         case Points(items):
             text = "\n".join(
-                ["\\begin{itemize}", *(f"  \\item {_linked(item, labels)}" for item in items), "\\end{itemize}"]
+                ["\\begin{itemize}", *(f"  \\item {_linked(_cut(item), labels)}" for item in items), "\\end{itemize}"]
             )
     return f"\n{text}"
 
@@ -94,9 +97,35 @@ def tag(row: Row | None, labels: str = "") -> str:
     return "\\notag" if labels else ""
 
 
+def _cut(text: str) -> str:
+    """Words whose formulas may be cut where they are longer than a line."""
+
+    def cut(formula: str) -> str:
+        return " \\allowbreak ".join(broken(formula, WIDTH)) if visible_length(formula) > WIDTH else formula
+
+    return "".join(f"{words}${cut(formula)}$" if formula else words for words, formula in spans(text))
+
+
 def _linked(text: str, labels: str) -> str:
     """Words with references to the equations that they name, where these bear labels."""
     return linked(text, lambda number: f"\\eqref{{eq:{labels}:{number}}}") if labels else text
+
+
+def beside(t: Table, width: float = TABLE) -> list[Table]:
+    """A table as several, the columns of one having room beside each other; each begins with the names of the rows."""
+    columns = list(zip(t.head, *t.rows, strict=True))
+    widths = [max(map(visible_length, column[1:]), default=0.0) + GAP for column in columns]
+    widths = [max(w, WORDS * len(column[0]) + GAP) for w, column in zip(widths, columns, strict=True)]
+    parts, used = [[0]], widths[0]
+    for n in range(1, len(columns)):
+        if used + widths[n] > width and len(parts[-1]) > 1:
+            parts.append([0])
+            used = widths[0]
+        parts[-1].append(n)
+        used += widths[n]
+    return [
+        Table(tuple(t.head[n] for n in part), tuple(tuple(row[n] for n in part) for row in t.rows)) for part in parts
+    ]
 
 
 def table(t: Table) -> str:

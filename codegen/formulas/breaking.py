@@ -18,6 +18,7 @@ from codegen.notes.document import Row
 
 LEFT = 0.4 * WIDTH  # what is wider on the left of a relation has a line of its own
 INDENT = 2.0  # before what goes on
+RELATION = 3.0  # a relation, for which a line has room beside what it holds
 DEPTH = 5  # brackets inside brackets that are cut
 _NARROW = 12.0  # what is opened no further
 
@@ -47,14 +48,26 @@ class Line:
 
 
 def lines_of(rows: Sequence[Row], width: float = WIDTH) -> list[Line]:
-    """The lines of aligned rows; right sides are broken where they would leave the page."""
-    room = width - max((w for r in rows if (w := visible_length(r.left)) <= LEFT), default=0.0)
-    found = []
+    """The lines of aligned rows; right sides are broken where they would leave the page.
+
+    Left sides from the widest on stand on lines of their own until the right sides have room.
+    """
+    lefts = sorted({w for r in rows if (w := visible_length(r.left)) <= LEFT} | {0.0}, reverse=True)
+    for limit in lefts:
+        found = _aligned(rows, width, limit)
+        if all(visible_length(line.right) <= width - limit + RELATION for line in found):
+            break
+    return found
+
+
+def _aligned(rows: Sequence[Row], width: float, limit: float) -> list[Line]:
+    """The lines where left sides wider than ``limit`` stand on lines of their own: they would push all to the right."""
+    room, found = width - limit, []
     for row in rows:
         pieces = broken(row.right, room)
         pieces = broken(row.right, room - INDENT) if len(pieces) > 1 else pieces
         pieces = [f"{row.relation} {pieces[0]}", *(f"\\quad {piece}" for piece in pieces[1:])]
-        if visible_length(row.left) > LEFT:  # it would push all rows to the right
+        if visible_length(row.left) > limit:
             found += [Line("", row.left, row), *(Line("", f"\\quad {piece}") for piece in pieces)]
         else:
             found += [Line(row.left, pieces[0], row), *(Line("", piece) for piece in pieces[1:])]
@@ -146,7 +159,7 @@ def _opened(latex: str, width: float) -> list[str]:
         new = write(latex[start:end], room) if size >= _NARROW else None
         if new is not None:
             text = latex[:start] + new + latex[end:]
-            if write in (_cases, _transposed) and visible_length(text) >= visible_length(latex):
+            if write in (_cases, _transposed, _lined) and visible_length(text) >= visible_length(latex):
                 continue
             pieces = _pieces(text, width, _CUTS)
             if max(map(visible_length, pieces)) < visible_length(latex):
@@ -167,6 +180,7 @@ def _wholes(latex: str) -> Iterator[tuple[int, int, _Write]]:
             yield start, start + len(atom), _cases
         elif atom.startswith("\\begin{bmatrix}"):
             yield start, start + len(atom), _transposed
+            yield start, start + len(atom), _lined
         elif atom in ("\\frac", "\\sqrt"):
             yield start, atoms[n + (3 if atom == "\\frac" else 2)][0], _fraction if atom == "\\frac" else _root
 
@@ -208,19 +222,30 @@ def _root(latex: str, room: float) -> str:
 
 def _cases(latex: str, room: float) -> str | None:
     """Cases whose values, and whose conditions, take several lines."""
+    rows = _celled(_table(latex), room - 5)
+    return rows and f"\\begin{{cases}} {rows} \\end{{cases}}"
+
+
+def _lined(latex: str, room: float) -> str | None:
+    """A matrix whose elements take several lines, each line after the first a little to the right."""
     table = _table(latex)
-    widths = [max(visible_length(cell) for cell in column) for column in zip(*table, strict=True)]
-    room -= 5
-    if sum(widths) <= room:
-        return None
-    conditions = min(widths[1], max(room / 2, room - widths[0]))
+    rows = _celled(table, room - 2 * len(table[0]) - 1)
+    return rows and f"\\left[\\begin{{array}}{{{'l' * len(table[0])}}} {rows} \\end{{array}}\\right]"
+
+
+def _celled(table: list[list[str]], room: float) -> str | None:
+    """Rows of a table in which no column is wider than it must be for all to have room; none if that is no help."""
+    widths = sorted(max(visible_length(cell) for cell in column) for column in zip(*table, strict=True))
+    for n, width in enumerate(widths):  # the narrow columns leave the others their room
+        most = room / (len(widths) - n)
+        if width > most:
+            break
+        room -= width
     rows = []
-    for value, condition in table:
-        cells = broken(value, room - conditions), broken(condition, conditions)
-        indented = [[("\\quad " if n else "") + piece for n, piece in enumerate(pieces)] for pieces in cells]
+    for line in table:
+        indented = [[("\\quad " if n else "") + piece for n, piece in enumerate(broken(c, most))] for c in line]
         rows += [" & ".join(row) for row in zip_longest(*indented, fillvalue="")]
-    body = " \\\\ ".join(rows)
-    return f"\\begin{{cases}} {body} \\end{{cases}}" if len(rows) > len(table) else None
+    return " \\\\ ".join(rows) if len(rows) > len(table) else None
 
 
 def _transposed(latex: str, room: float) -> str:

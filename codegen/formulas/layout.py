@@ -115,6 +115,7 @@ _COMMANDS = {
     **dict.fromkeys("mathit mathrm mathbf boldsymbol text remark".split(), 0),
     **dict.fromkeys("tanh sinh cosh".split(), 4), **dict.fromkeys("log exp max min sin cos".split(), 3),
     **dict.fromkeys("approx le ge".split(), 2.2), **dict.fromkeys("quad sum cdots".split(), 2),
+    **dict.fromkeys("times odot".split(), 2.1), **dict.fromkeys("circ ast bullet".split(), 1.6),
     ",": 0.3, ";": 0.5, "cdot": 1.5, "leftarrow": 2.8,
 }  # fmt: skip
 
