@@ -15,8 +15,9 @@ from codegen.formats import page
 from codegen.formats.paper import beside, tex
 from codegen.formulas.breaking import LEFT, broken, lines_of
 from codegen.formulas.layout import WIDTH, visible_length
+from codegen.formulas.matrices import bmatrix
 from codegen.notes import compose as notes
-from codegen.notes.document import Paragraph, Row, Table
+from codegen.notes.document import Display, Paragraph, Row, Table
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
@@ -155,6 +156,13 @@ def test_a_table_that_is_too_wide_goes_on_below() -> None:
     assert [part.head for part in parts] == [table.head[:6], ("", *table.head[6:])]
     assert [row for part in parts for row in part.rows] == [table.rows[0][:6]] * 2 + [("w", *table.rows[0][6:])] * 2
     assert beside(Table(("", "one"), (("w", "9" * 90),))) == [Table(("", "one"), (("w", "9" * 90),))]
+
+
+def test_what_is_higher_than_a_page_is_not_kept_on_one() -> None:
+    matrix = bmatrix([["x"]] * 10)
+    few, many = (tex(Display((Row("a", matrix),) * n, together=True)) for n in (4, 6))
+    assert few.count("\\\\*") == 3
+    assert many.count("\\\\*") == 2
 
 
 def test_a_long_formula_in_words_may_be_cut() -> None:

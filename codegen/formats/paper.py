@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.formats import heights
 from codegen.formulas.breaking import broken, lines_of
 from codegen.formulas.layout import WIDTH, visible_length
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, linked, spans
@@ -9,6 +10,7 @@ from codegen.pictures.chart import Chart, chart_tikz
 from codegen.pictures.tikz import tikz
 
 ROWS = 24  # of a table that stays on one page
+PAGE = 650.0  # points of a page for what stays on it
 STEPS = 8  # lines of a derivation that stays on one page
 TABLE = WIDTH / 0.9  # characters of a line of numbers, which are small
 GAP = 1.5  # between the columns of numbers
@@ -72,9 +74,11 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
 def lines(rows: tuple[Row, ...], together: bool, labels: str = "") -> list[str]:
     """The lines of an ``align``; right sides are broken where they would leave the page.
 
-    A page ends neither after the first line nor before the last: none stands alone on its page.
+    A page ends neither after the first line nor before the last: none stands alone on its page.  What is higher than a
+    page cannot stay ``together``.
     """
     found = lines_of(rows)
+    together = together and sum(max(map(heights.formula, (x.left, x.right))) + heights.GAP for x in found) <= PAGE
     texts = [f"{x.left} &{x.right} {tag(x.row, labels)}".rstrip() for x in found]
     kept = {0, len(found) - 2, *(range(len(found)) if together else ())}
     ends = [" \\\\" + "*" * (n in kept) + "[0.35em]" * (after.row is not None) for n, after in enumerate(found[1:])]
