@@ -8,9 +8,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-import numpy
 from hypothesis import assume
-from networks import Made
+from networks import Made, with_numbers
 from oracles import elements, network_of, read_latex
 from test_notes import chain, number, plain, rows, size
 
@@ -24,24 +23,6 @@ from derive.proof import ProofError
 
 HALF = Fraction(1001, 2000)  # of the last printed place
 EXACT = 1e-15  # as far as the JSON's numbers are those that were worked with
-
-
-def with_numbers(made: Made) -> str:
-    """The specification of a random network with its data and weights as short decimals, so that it has numbers."""
-    lines = [f"init {w} = {_written(value)}" for w, value in made.weights.items()]
-    sample = made.samples[0]
-    data = [f"{name} = {_written(sample[name], datum.holds == 'c')}" for name, datum in made.data.items()]
-    return made.spec + "\n".join([*lines, *(["sample " + ", ".join(data)] if data else []), ""])
-
-
-def _written(values: Any, shares: bool = False) -> str:
-    """Nested lists of decimals; ``shares`` are fractions of 1."""
-    if shares:
-        whole = numpy.round(numpy.asarray(values) * 64).astype(int) + 1
-        return f"[{', '.join(f'{n}/{whole.sum()}' for n in whole.ravel())}]"
-    if numpy.ndim(values):
-        return f"[{', '.join(_written(v) for v in values)}]"
-    return f"{float(values):.2f}".removesuffix(".00")
 
 
 def values_of(derivation: Derivation) -> dict[str, float]:

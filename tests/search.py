@@ -5,7 +5,7 @@
     python tests/search.py networks 10000       # gradients are those of automatic differentiation, to 1e-9
     python tests/search.py updates 1000         # so are losses and weights over three updates, for any optimizer
     python tests/search.py trainers 100         # trainers agree with it too, and train so
-    python tests/search.py notes 100            # LaTeX takes the notes
+    python tests/search.py notes 100            # LaTeX takes the notes in any notation, and nothing leaves them
     python tests/search.py numbers 1000         # numbers read back out of the notes are those of the JSON
     python tests/search.py slides 100           # LaTeX takes the slides, and nothing leaves them
 
@@ -45,11 +45,14 @@ from networks import (
     check_slides,
     check_trainer,
     check_updates,
+    looks,
     networks,
     trainings,
 )
 from printed import check_random
 from robust import reading, working
+
+from codegen.options import Options
 
 MEMORY = 2 * 1024**3  # bytes of address space for one chunk of mutated specifications, imports included
 STUCK = 1800  # seconds after which a process is taken for hung
@@ -120,9 +123,10 @@ def trains(made: Made, training: Training) -> str:
     return "agree"
 
 
-def typesets(made: Made) -> str:
+def typesets(made: Made, options: Options) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        return "with lines too wide" if check_notes(made, Path(folder)) else "typeset"
+        check_notes(made, options, Path(folder))
+    return "typeset"
 
 
 def projects(made: Made) -> str:
@@ -137,7 +141,7 @@ SEARCHES: dict[str, tuple[Search, int]] = {
     "networks": (random_networks(agrees, 8), 200),
     "updates": (random_networks(updates, 6, trainings()), 100),
     "trainers": (random_networks(trains, 4, trainings()), 10),
-    "notes": (random_networks(typesets, 5), 20),
+    "notes": (random_networks(typesets, 5, looks()), 20),
     "slides": (random_networks(projects, 5), 20),
     "numbers": (random_networks(check_random, 1), 20),
 }

@@ -19,10 +19,13 @@ from networks import (
     check_slides,
     check_trainer,
     check_updates,
+    looks,
     networks,
     trainings,
 )
 from search import SEARCHES, random_networks
+
+from codegen.options import Options
 
 FEW = settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
@@ -55,9 +58,11 @@ def test_any_network_is_trained_as_by_hand(
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 @FEW
-@given(networks(most=3))
-def test_notes_of_any_network_are_typeset(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
-    check_notes(made, tmp_path_factory.mktemp("notes"))
+@given(networks(most=3), looks())
+def test_notes_of_any_network_are_typeset(
+    tmp_path_factory: pytest.TempPathFactory, made: Made, options: Options
+) -> None:
+    check_notes(made, options, tmp_path_factory.mktemp("notes"))
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

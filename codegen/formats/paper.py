@@ -53,8 +53,8 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
         case Heading(formula):
             text = f"\\step{{${formula}$}}"
         case Table():
-            parts = [f"{{\\centering\\small ${table(part)}$\\par}}" for part in beside(block)]
-            return "\n\n\\smallskip\n".join(["\\nopagebreak", *parts])
+            tables = [f"{{\\centering\\small ${table(part)}$\\par}}" for part in beside(block)]
+            return "\n\n\\smallskip\n".join(["\\nopagebreak", *tables])
         case Terms():
             count = -(-len(block.rows) // -(-len(block.rows) // ROWS))  # tables of about the same length
             parts = [Terms(block.head, block.rows[n : n + count]) for n in range(0, len(block.rows), count)]

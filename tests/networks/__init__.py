@@ -5,7 +5,8 @@ every construction below is written twice, once in the language and once as arra
 lowering, differentiating or tidying shows as a difference.
 """
 
-from .checks import agree, automatic, check, check_notes, check_slides, check_trainer
+from .checks import agree, automatic, check, check_trainer
+from .notes import check_notes, check_slides, looks, with_numbers
 from .training import Training, check_fit, check_updates, trainings
 from .whole import Made, networks
 
@@ -20,6 +21,8 @@ __all__ = [
     "check_slides",
     "check_trainer",
     "check_updates",
+    "looks",
     "networks",
     "trainings",
+    "with_numbers",
 ]

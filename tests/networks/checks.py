@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy
 from autograd import grad
 from hypothesis import assume
-from oracles import Data, derived, network_of, trainer_of
-
-from codegen.notes import compose as notes
-from derive.derivation import derive
+from oracles import Data, derived, trainer_of
 
 from .whole import Made
 
@@ -34,24 +28,6 @@ def check_trainer(made: Made, folder: Path) -> None:
         given = {"masks": masks} if masks else {}
         found = [f(made.weights, x, y or None, **given) for f in (module.loss, module.gradient)]
         agree((found[0], found[1]), expected)
-
-
-def check_notes(made: Made, folder: Path, render: Callable[..., str] = notes.render) -> int:
-    """The network is derived, proved and printed, and LaTeX takes the notes; the number of boxes that are too large."""
-    text = render(derive(network_of(made.spec)), "net.spec")
-    (folder / "notes.tex").write_text(text, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "notes.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "undefined" not in done.stdout, done.stdout[-2000:]
-    return sum(float(much) > 2 for much in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", done.stdout))
-
-
-def check_slides(made: Made, folder: Path) -> int:
-    """The same for slides, which nothing may be too large for."""
-    too_large = check_notes(made, folder, notes.render_slides)
-    assert too_large == 0
-    return too_large
 
 
 def stacked(made: Made, samples: tuple[Data, ...], role: str) -> Data:
