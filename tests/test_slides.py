@@ -108,12 +108,20 @@ def test_what_is_equal_stands_again_where_a_derivation_goes_on() -> None:
     assert carried_on(Piece(1, lines=(Line("M", "= 1"),)), "L").lines[0].left == "M"
 
 
-def test_each_frame_is_filled_before_the_next_is_begun() -> None:
+def test_frames_are_as_few_as_can_be_and_about_equally_full() -> None:
     section = Section("A section")
     section.display(*(Row("a", f"b_{n}") for n in range(30)))
     found = frames(section)
     assert all(slides.height(f.pieces) <= slides.HEIGHT for f in found)
-    assert all(slides.height([*f.pieces, after.pieces[0]]) > slides.HEIGHT for f, after in pairwise(found))
+    assert slides.height([p for f in found for p in f.pieces]) > slides.HEIGHT * (len(found) - 1)
+    counts = [len(f.pieces) for f in found]
+    assert max(counts) - min(counts) <= 2
+
+
+def test_rows_of_a_table_are_shared_out_equally() -> None:
+    rows = tuple((f"{n}",) for n in range(23))
+    assert [len(part) for part in slides.parted(rows, [1.0] * 23)] == [8, 7, 8]
+    assert [len(part) for part in slides.parted(rows[:4], [6.0, 6.0, 1.0, 1.0])] == [1, 3]
 
 
 def test_a_paragraph_is_parted_between_its_clauses() -> None:

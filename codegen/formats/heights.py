@@ -15,17 +15,19 @@ CENTIMETRE = 28.5  # points
 
 LINE = 13.6  # one line of text
 GAP = 7.0  # between two lines of a display
-_LETTER, _SCRIPTS, _SUM, _LIMITS, _BRACE, _BAR = 11.0, 4.5, 33.0, 17.0, 17.0, 6.0
+_LETTER, _SCRIPTS, _SUM, _LIMITS, _BRACE, _BAR, _BELOW = 11.0, 4.5, 33.0, 17.0, 17.0, 6.0, 9.0
 _DEEP = re.compile(r"_\{[^{}]*\^")  # an index with an index
-_SMALL = 17.0  # a fraction inside another
-_LETTERS_A_LINE = 72.0  # of words; a character of a formula is as wide as 1.25 of them
+_BRACKETS = 3.5  # that grow
+_SMALL = 17.0  # a fraction or a sum inside a fraction
+_ROW, _ROW_OF_SCRIPTS = 8.5, 12.7  # of a small matrix
+_LETTERS_A_LINE = 88.0  # of words; a character of a formula is as wide as 1.25 of them
 _FORMULA = 1.25
 
 
 def formula(latex: str, inside: bool = False) -> float:
     """The height of a displayed formula, or of one ``inside`` a fraction."""
     deep = 2 if _DEEP.search(latex) else "^" in latex and "_" in latex
-    found, position = _LETTER + deep * _SCRIPTS, 0
+    found, position = _LETTER + deep * (_SCRIPTS / 2 if inside else _SCRIPTS), 0
     while position < len(latex):
         if latex.startswith("\\begin{", position):
             end = environment_end(latex, position)
@@ -35,21 +37,27 @@ def formula(latex: str, inside: bool = False) -> float:
             end = brace_end(latex, middle)
             above, below = formula(latex[position + 5 : middle], True), formula(latex[middle:end], True)
             found, position = max(found, _SMALL if inside else above + below + _BAR), end
+        elif latex.startswith("\\underset{", position):
+            middle = brace_end(latex, position + 9)
+            end = brace_end(latex, middle)
+            found, position = max(found, formula(latex[middle:end], inside) + _BELOW), end
         elif latex.startswith("\\underbrace{", position):
             middle = brace_end(latex, position + 11)
             found, position = max(found, formula(latex[position + 11 : middle]) + _BRACE), middle
         elif latex.startswith("\\sum", position):
-            found, position = max(found, _SUM), position + 4
+            found, position = max(found, _SMALL if inside else _SUM), position + 4
         elif latex.startswith(("\\max_", "\\min_"), position):
             found, position = max(found, _LIMITS), position + 4
         else:
             position += 1
-    return found
+    return found + _BRACKETS * ("\\left" in latex)
 
 
 def _environment(latex: str) -> float:
     inside = re.sub(r"^\\begin\{[a-z]+\}(\[[a-z]\])?(\{[^}]*\})?|\\end\{[a-z]+\}$", "", latex)
-    return sum(max(LINE, formula(row) + 2) for row in inside.split("\\\\")) + 6
+    if latex.startswith("\\begin{smallmatrix}"):
+        return (_ROW_OF_SCRIPTS if "^" in inside else _ROW) * (inside.count("\\\\") + 1)
+    return sum(max(LINE, formula(row)) for row in inside.split("\\\\")) + 4
 
 
 def paragraph(text: str) -> float:
@@ -66,7 +74,5 @@ def picture(figure: Figure | Chart) -> float:
     """The height of a picture in its own size."""
     if isinstance(figure, Chart):
         return (chart.HEIGHT + 1.0) * CENTIMETRE
-    if any(e.bend for e in figure.edges):  # a bent arrow may leave what is known of its extent
-        return math.inf
     _, top, _, bottom = figure.extent
     return (bottom - top + 0.5) * figure.scale * CENTIMETRE

@@ -28,13 +28,14 @@ RELATION = 3.0  # of them for a relation
 LEAST = 20.0  # of them for a right side, beside a left side of whatever width
 SURE = 0.75  # of the room: what is estimated to be wider is measured by LaTeX
 CHARACTER = 5.6  # points
-HEIGHT = 205.0  # points under the title of a frame
+HEIGHT = 203.0  # points under the title of a frame
 HEAD = 15.0  # points that a formula in the title takes
-AROUND = 17.0  # points above and below a display
+AROUND = 8.0  # points above and below a display
 PICTURE = 150.0  # points of the highest picture
 FORMULA = 150.0  # points of the highest formula
 ROW = 14.5  # points of the row of a table
 ROWS = 11  # of a table on one frame
+TORN = 0.4  # of a frame left empty: so bad is a display on two frames
 WORDS = 46.0  # characters of a line in a table of words
 
 _CLAUSE = re.compile(r"(?<=[.;,]) (?=(?:[^$]*\$[^$]*\$)*[^$]*$)")  # a space after a mark outside of formulas
@@ -121,14 +122,32 @@ def frames(section: Section) -> list[Frame]:
     """The frames of a section."""
     found: list[Frame] = []
     for head, blocks in under_heads(section.blocks):
-        started, left = False, ""
-        for unit in units(pieces(blocks)):
-            if not started or height([*found[-1].pieces, *unit]) > HEIGHT - HEAD * bool(head):
-                found.append(Frame(len(found) + 1, head))
-                started, unit[0] = True, carried_on(unit[0], left)
-            found[-1].pieces += unit
-            left = next((line.left for piece in reversed(unit) for line in reversed(piece.lines) if line.left), left)
+        left = ""
+        for part in dealt(list(units(pieces(blocks))), HEIGHT - HEAD * bool(head)):
+            part[0] = carried_on(part[0], left)
+            found.append(Frame(len(found) + 1, head, part))
+            left = next((line.left for piece in reversed(part) for line in reversed(piece.lines) if line.left), left)
     return found
+
+
+def dealt(units: list[list[Piece]], room: float) -> list[list[Piece]]:
+    """The pieces of as few frames as can be, about equally full, and displays whole where that costs nothing else.
+
+    Of all ways to as many frames the one with the least sum of squares of what stays empty.
+    """
+    best: list[tuple[int, float, list[list[Piece]]]] = [(0, 0.0, [])]
+    for end in range(1, len(units) + 1):
+        ways = []
+        for start in reversed(range(end)):
+            part = [piece for unit in units[start:end] for piece in unit]
+            free = room - height(part)
+            if free < 0 and start < end - 1:
+                break
+            count, cost, before = best[start]
+            torn = bool(before) and part[0].display is not None and part[0].display == before[-1][-1].display
+            ways.append((count + 1, cost + free**2 + torn * (TORN * room) ** 2, [*before, part]))
+        best.append(min(ways, key=lambda way: way[:2]))
+    return best[-1][2]
 
 
 def carried_on(piece: Piece, left: str) -> Piece:
@@ -221,15 +240,17 @@ def clauses(text: str) -> list[str]:
 
 
 def parted(rows: tuple[tuple[str, ...], ...], high: list[float]) -> Iterator[tuple[tuple[str, ...], ...]]:
-    """The rows of a table, as many at a time as a frame holds."""
+    """The rows of a table, about as many on each of as few frames as can be."""
+    share = sum(high) / -(-sum(high) // ROWS)
     part: list[tuple[str, ...]] = []
-    used = 0.0
+    used = before = 0.0
     for row, lines in zip(rows, high, strict=True):
-        if part and used + lines > ROWS:
+        if part and (used + lines > ROWS or before + lines / 2 > share):
             yield tuple(part)
-            part, used = [], 0.0
+            part, used, before = [], 0.0, before - share
         part.append(row)
         used += lines
+        before += lines
     yield tuple(part)
 
 
