@@ -37,7 +37,7 @@ def written(text: str) -> str:
     """The text without its front matter, cells and pictures."""
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r"^!\[.*$|^:::\{figure\}.*?^:::$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^!\[[^\n]*$|^:::\{figure\}.*?^:::$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 @needs_node

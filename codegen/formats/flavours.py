@@ -56,7 +56,7 @@ class Flavour(ABC):
         for n, block in enumerate(section.blocks):
             if isinstance(block, Heading):
                 yield from self._boxed(head, box, waiting)
-                head, box, waiting = markdown.inline(f"${block.formula}$"), [], []
+                head, box, waiting = markdown.inline(f"${block.formula}$", markdown.MARKS), [], []
             else:
                 box += self.block(block)
             waiting += [self.cell(code.source().strip("\n")) for place, code in section.cells if place == n + 1]
@@ -82,11 +82,11 @@ class Flavour(ABC):
             case Picture(figure):
                 yield self.figure(_image(figure), figure.caption, figure.description.replace("$", ""))
             case Paragraph(text, manner):
-                yield markdown.block(Paragraph(self._linked(text), manner))
+                yield markdown.block(Paragraph(self._linked(text), manner), markdown.MARKS)
             case Points(items):
-                yield markdown.block(Points(tuple(map(self._linked, items))))
+                yield markdown.block(Points(tuple(map(self._linked, items))), markdown.MARKS)
             case _:
-                yield markdown.block(block)
+                yield markdown.block(block, markdown.MARKS)
 
     def name(self, number: int) -> str:
         return f"eq-{self.labels}-{number}"

@@ -7,16 +7,16 @@ numbers set by LaTeX.  Remarks and equation numbers are a column of the display.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from codegen.formulas.breaking import lines_of
 from codegen.formulas.hues import LIGHT, repainted
 from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Table, Terms, spans
 
-#: A backslash before punctuation is an escape in Markdown, a star is emphasis, a bar ends a cell: in a line of text,
-#: letters stand for them.
-_LETTERS = {"\\\\": "\\cr", "\\,": "\\thinspace ", "\\;": "\\thickspace ", "*": "\\ast ", "<": "\\lt ", ">": "\\gt ",
-            "|": "\\vert "}  # fmt: skip
-_PUNCTUATION = re.compile("|".join(map(re.escape, _LETTERS)))
+#: A star is emphasis in Markdown, a bar ends a cell: in a line of text, letters stand for them.
+MARKS = {"*": "\\ast ", "<": "\\lt ", ">": "\\gt ", "|": "\\vert "}
+#: Where formulas are not read first, as on GitHub, a backslash before punctuation is an escape too.
+LETTERS = {"\\\\": "\\cr", "\\,": "\\thinspace ", "\\;": "\\thickspace ", **MARKS}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$<>])")
 
 
@@ -30,21 +30,21 @@ def comment(text: str) -> str:
     return text.replace("-->", "").replace("--", "- -")
 
 
-def block(b: Block) -> str:
-    """One block as Markdown."""
+def block(b: Block, letters: Mapping[str, str] = LETTERS) -> str:
+    """One block as Markdown, with these letters for what has a meaning in a line of text."""
     match b:
         case Paragraph(text, manner):
-            return inline(text) if manner == "plain" else f"*{inline(text)}*"
+            return inline(text, letters) if manner == "plain" else f"*{inline(text, letters)}*"
         case Display(rows):
             return "\n".join(["$$", "\\begin{aligned}", *lines(rows), "\\end{aligned}", "$$"])
         case Heading(formula):
-            return f"### {inline(f'${formula}$')}"
+            return f"### {inline(f'${formula}$', letters)}"
         case Picture(figure):
             return f"*{figure.caption}.* {figure.description}"
         case Points(items):
-            return "\n".join(f"- {inline(item)}" for item in items)
+            return "\n".join(f"- {inline(item, letters)}" for item in items)
         case Terms(head, rows):
-            lines_ = [head, ("---",) * len(head), *(tuple(inline(cell) for cell in row) for row in rows)]
+            lines_ = [head, ("---",) * len(head), *(tuple(inline(cell, letters) for cell in row) for row in rows)]
             return "\n".join(f"| {' | '.join(cells)} |" for cells in lines_)
         case Table(head, rows):
             lines_ = [head, ("---:",) * len(head), *(tuple(f"${coloured(cell)}$" for cell in row) for row in rows)]
@@ -56,11 +56,11 @@ def coloured(formula: str) -> str:
     return repainted(formula, lambda hue: f"\\textcolor{{#{LIGHT[hue]}}}")
 
 
-def inline(text: str) -> str:
+def inline(text: str, letters: Mapping[str, str] = LETTERS) -> str:
     """Words with formulas in them."""
-    found = ""
+    found, marks = "", re.compile("|".join(map(re.escape, letters)))
     for words, formula in spans(text):
-        formula = coloured(_PUNCTUATION.sub(lambda mark: _LETTERS[mark[0]], formula))
+        formula = coloured(marks.sub(lambda mark: letters[mark[0]], formula))
         found += words + (f"${formula.strip()}$" if formula else "")
     return found
 

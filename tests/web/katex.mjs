@@ -1,9 +1,9 @@
 // Standard input: a JSON list of [formula, display]; standard output: a JSON list of what KaTeX has against them.
-import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import katex from 'katex';
 
 const found = [];
-for (const [formula, displayMode] of JSON.parse(readFileSync(0, 'utf8'))) {
+for (const [formula, displayMode] of JSON.parse(await text(process.stdin))) {
   try {
     katex.renderToString(formula, { displayMode, strict: 'error', throwOnError: true });
   } catch (error) {
