@@ -84,6 +84,7 @@ def test_every_section_and_every_numbered_equation_has_a_label(tmp_path: Path) -
     assert labels == tags != []
     named = re.findall(r"of \((\d+)\)", whole.read_text("utf-8"))
     assert named == re.findall(r"of \\eqref\{eq:iris:(\d+)\}", text) != []
+    assert not re.search(r"(?:of|by|and|,|quations?) \(\d+\)", text)
     assert "Equations \\eqref{eq:iris:4} and \\eqref{eq:iris:5}: " in text
     assert len(re.findall(r"\\label\{sec:", text)) == text.count("\\section{")
     assert main(["-q", spec, "-o", str(target), "--fragment"]) == 0  # ours to replace

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from codegen.formats import markdown
-from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Section, linked
+from codegen.notes.document import Block, Display, Heading, Paragraph, Picture, Points, Row, Section, Terms, linked
 from codegen.pictures.chart import Chart, chart_svg
 from codegen.pictures.figure import Figure
 from codegen.pictures.svg import svg
@@ -85,6 +85,9 @@ class Flavour(ABC):
                 yield markdown.block(Paragraph(self._linked(text), manner), markdown.MARKS)
             case Points(items):
                 yield markdown.block(Points(tuple(map(self._linked, items))), markdown.MARKS)
+            case Terms(head, rows):
+                said = tuple(tuple(map(self._linked, row)) for row in rows)
+                yield markdown.block(Terms(head, said), markdown.MARKS)
             case _:
                 yield markdown.block(block, markdown.MARKS)
 

@@ -57,7 +57,8 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
             return "\n\n\\smallskip\n".join(["\\nopagebreak", *tables])
         case Terms():
             count = -(-len(block.rows) // -(-len(block.rows) // ROWS))  # tables of about the same length
-            parts = [Terms(block.head, block.rows[n : n + count]) for n in range(0, len(block.rows), count)]
+            said = [tuple(_linked(cell, labels) for cell in row) for row in block.rows]
+            parts = [Terms(block.head, tuple(said[n : n + count])) for n in range(0, len(said), count)]
             return "\n\n".join(["\\nopagebreak", *(terms(part, whole=not labels) for part in parts)])
         case Picture(figure, floats):
             drawn = chart_tikz(figure) if isinstance(figure, Chart) else tikz(figure)

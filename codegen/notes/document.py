@@ -103,7 +103,7 @@ def spans(text: str) -> list[tuple[str, str]]:
     return list(zip(parts[::2], [*parts[1::2], ""], strict=False))
 
 
-_LISTED = re.compile(r"\b(?:[Ee]quations?|of) (?:\(\d+\)(?:, | and )?)+")
+_LISTED = re.compile(r"\b(?:[Ee]quations?|of|by) (?:\(\d+\)(?:, | and )?)+")
 
 
 def linked(text: str, reference: Callable[[int], str]) -> str:
