@@ -152,3 +152,14 @@ def test_a_profile_of_ones_own_may_say_so(tmp_path: Path) -> None:
     path.write_text('sign = "minus"\n', "utf-8")
     text = notes.render_markdown(derivation("two_two_one"), "net.spec", Options(notation=str(path)))
     assert r"+ a\, \delta\, h_{2}" in text
+
+
+def test_signs_of_sums_meet() -> None:
+    """-(sum of -δ w) is the sum of δ w: in indices, element by element and as matrices."""
+    text = notes.render_markdown(derivation("3-3-3"), "net.spec", MINUS)
+    assert r"&= \left(\sum_{j=1}^{3} \delta^{y}_{j}\, w_{2,ji}\right)\, (1 - h_{i}^{2})" in text
+    sums = r"(\delta^{y}_{1}\, w_{2,11} + \delta^{y}_{2}\, w_{2,21} + \delta^{y}_{3}\, w_{2,31})\, (1 - h_{1}^{2})"
+    assert text.count(f"&= {sums}") == 2, "the last line of its steps, and before numbers are put in"
+    shown = {row.left: row.right for row in matrix_rows(Lecture(derivation("3-3-3"), MINUS))}
+    delta = r"(\mathbf{w}_{2}^{\top}\, \boldsymbol{\delta}^{y}) \odot (1 - \mathbf{h}^{\odot 2})"
+    assert shown[r"\boldsymbol{\delta}^{\mathit{net}_{1}}"] == delta

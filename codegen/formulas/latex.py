@@ -38,6 +38,8 @@ class Latex(Writer):
     def __init__(self, notation: Notation, equations: Mapping[str, Equation]) -> None:
         super().__init__(notation, equations)
         self.signs = notation.signs
+        turned = (self.signs.definition(eq) for name, eq in equations.items() if name in self.signs.tensors)
+        self.equations = {**equations, **{eq.lhs.tensor: eq for eq in turned}}
 
     def index(self, expression: sympy.Expr) -> str:
         return str(sympy.latex(expression))

@@ -18,7 +18,7 @@ from derive.diagnostics import SpecError
 from derive.expressions import Access
 from derive.gradient import Sweep, adjoint_name
 from derive.naming import MAX_NUMBERED, element_names
-from derive.network import Network, Tensor
+from derive.network import Network, Tensor, flatten
 
 GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
@@ -92,6 +92,9 @@ class Notation:
             opposite_name = opposite(adjoint_name(d))
             self.tensors |= {opposite_name: self.tensors[adjoint_name(d)], opposite_name[1:]: self.tensors[d]}
             self.deltas[opposite_name[1:]] = self.deltas[d]
+        if self.signs.tensors:
+            self.signs = self.signs.with_sums(flatten((*sweep.equations, *sweep.absorbed)), self.tensors)
+            self.tensors |= {opposite(name): self.tensors[name] for name in self.signs.tensors}
         self.changing = {str(network.optimizer.rate)} if network.optimizer.schedule is not None else set()
         self.elements = self._numbered_elements() if self.numbered else {}
         order = [t.name for t in network.weights]
