@@ -130,7 +130,7 @@ def failure(text: str) -> tuple[SpecError, str]:
         ("weight W[16, n]", "Declaration<weight [Declared<W [16 n]>]>"),
         ("constant c = -0.35", "Constant<Declared<c None> -7/20d>"),
         ("constant c[2] = [1, 2]", "Constant<Declared<c [2]> [1 2]>"),
-        ("size n = 8", "Size<n 8>"),
+        ("size n = 8, m = 3", "Size<[[n 8] [m 3]]>"),
         ("define f(a, b) = a*b", "Define<f [Parameter<a None False> Parameter<b None False>] (a * b) None>"),
         ("define f(a, b = -0.5) = a*b", "Define<f [Parameter<a None False> Parameter<b -1/2d False>] (a * b) None>"),
         ("define f(a, weight b = 1) = a*b", "Define<f [Parameter<a None False> Parameter<b 1 True>] (a * b) None>"),

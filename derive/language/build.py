@@ -126,13 +126,11 @@ class Builder:
     def declare(self, statement: syntax.Statement, settings: Settings) -> None:
         match statement:
             case syntax.Size():
-                value = statement.value.value
-                if value.denominator != 1 or value < 1:
-                    raise SpecError(
-                        "a size is a whole number from 1", statement.value.span, "", "for example: size n = 8"
-                    )
-                self.add_name(statement.name)
-                self.sizes[statement.name.id] = int(value)
+                for name, number in statement.items:
+                    if number.value.denominator != 1 or number.value < 1:
+                        raise SpecError("a size is a whole number from 1", number.span, "", "for example: size n = 8")
+                    self.add_name(name)
+                    self.sizes[name.id] = int(number.value)
             case syntax.Define():
                 self.define(statement)
             case syntax.Declaration():
@@ -346,7 +344,9 @@ def _declared_names(statements: tuple[syntax.Statement, ...]) -> list[str]:
                 names += [item.name.id for item in statement.items]
             case syntax.Equation() | syntax.Constant() | syntax.Mask():
                 names.append(statement.target.name.id)
-            case syntax.Size() | syntax.Rate():
+            case syntax.Size():
+                names += [name.id for name, _ in statement.items]
+            case syntax.Rate():
                 names.append(statement.name.id)
             case syntax.Loss() if statement.name:
                 names.append(statement.name.id)

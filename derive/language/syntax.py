@@ -178,10 +178,9 @@ class Mask(Node):
 
 @dataclass(frozen=True)
 class Size(Node):
-    """``size n = 8``."""
+    """``size n = 8, m = 3``."""
 
-    name: Name
-    value: Number
+    items: tuple[tuple[Name, Number], ...]
 
 
 @dataclass(frozen=True)

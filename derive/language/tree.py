@@ -52,8 +52,8 @@ class TreeBuilder(Transformer[Token, s.Specification]):
     def mask(self, span: Span, _word: Token, target: s.Declared, _equal: Token, value: s.Number) -> s.Mask:
         return s.Mask(span, target, value)
 
-    def size(self, span: Span, _word: Token, name: s.Name, _equal: Token, value: s.Number) -> s.Size:
-        return s.Size(span, name, value)
+    def size(self, span: Span, _word: Token, *settings: Any) -> s.Size:
+        return s.Size(span, tuple(setting[::2] for setting in settings[::2]))
 
     def define(
         self, span: Span, _word: Token, name: s.Name, parameters: Row, _equal: Token, body: s.Expr, *given: Any
