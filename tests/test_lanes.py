@@ -37,7 +37,8 @@ def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dic
     Its arrays hold NaN before they are written, so that whatever is read too soon, and every lane without a sample that
     has a part in a sum, shows.  The gradient is added to another one, as that of a second block is.
     """
-    module.local = lambda like, *shape: np.full([np.sum(n) for n in shape], np.nan)  # type: ignore[attr-defined]
+    module.local = plain_local  # type: ignore[attr-defined]
+    module.into_lanes = plain_into_lanes  # type: ignore[attr-defined]
     for name, made in re.findall(r"^(contract_\d+) = (contraction\(.*\))$", inspect.getsource(module), re.MULTILINE):
         setattr(module, name, eval(made, {"contraction": plain_contraction}))
     kernel = next(f for name, f in vars(module).items() if name.startswith("block_")).py_func
@@ -54,6 +55,16 @@ def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dic
         loss = kernel((LANES,), order, 0, len(samples), tuple(parts), tuple(data), constants, tuple(gradients))
     found = zip(module.WEIGHTS.items(), gradients, before, strict=True)
     return float(loss), {name: (after - start).reshape(shape) for (name, shape), after, start in found}
+
+
+def plain_local(like, *shape):
+    """An array that holds NaN, or numbers that are none of a sample."""
+    return np.full([np.sum(n) for n in shape], np.nan if like.dtype.kind == "f" else -(10**6), like.dtype)
+
+
+def plain_into_lanes(lanes, target, source, rows, size):
+    """The function ``into_lanes``, as it is described."""
+    target.reshape(size, sum(lanes))[:] = source[rows, :size].T
 
 
 def plain_contraction(rows, columns, over, in_lanes, add):
@@ -202,7 +213,7 @@ def test_convolutions_and_recurrences_are_contractions(spec, tmp_path):
 )
 def test_compiled_contractions_are_what_they_are_described_as(rows, columns, over, in_lanes, add, registers):
     scope: dict[str, Any] = {}
-    exec(template("trainer/contraction.py").read_text(encoding="utf-8"), scope)
+    exec(template("trainer/lanes.py").read_text(encoding="utf-8"), scope)
     made = scope["contraction"](rows, columns, over, in_lanes, add)
     rng, lanes = np.random.default_rng(0), (LANES,) * registers
     out, left = (rng.normal(size=(400, LANES * registers) if with_lanes else 400) for with_lanes in in_lanes)
@@ -212,6 +223,19 @@ def test_compiled_contractions_are_what_they_are_described_as(rows, columns, ove
     plain_contraction(rows, columns, over, in_lanes, add)(lanes, expected, 2, left, 1, right, 3, present)
     compiled(lanes, found, left, right, present)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("size", "registers"), [(16 + 16 + 8 + 4 + 2 + 1, 2), (2, 1)])
+def test_samples_come_into_lanes(size, registers):
+    scope: dict[str, Any] = {}
+    exec(template("trainer/lanes.py").read_text(encoding="utf-8"), scope)
+    rng, lanes, into_lanes = np.random.default_rng(0), (LANES,) * registers, scope["into_lanes"]
+    source, rows = rng.normal(size=(50, size)), rng.integers(0, 50, LANES * registers)
+    found = np.zeros((size, LANES * registers))
+    numba.njit(lambda lanes, target, source, rows: into_lanes(lanes, target, source, rows, size))(
+        lanes, found, source, rows
+    )
+    np.testing.assert_array_equal(found, source[rows].T)
 
 
 def test_quantities_may_be_called_as_the_loops_and_arguments_are(tmp_path):

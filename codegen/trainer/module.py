@@ -27,7 +27,7 @@ from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.kinds import Kind
 from codegen.trainer.lanes import LANES, LEAST, PRESENT, Lanes
 from codegen.trainer.literals import literal, prose, wrapped
-from codegen.trainer.networktext import element_loops, network_text
+from codegen.trainer.networktext import network_text
 from codegen.trainer.optimizer import schedule as schedule_of
 from codegen.trainer.optimizer import updates
 from codegen.trainer.plans import check_plans, plans
@@ -70,6 +70,7 @@ class Block:
     registers: int
     least: int
     lane: str
+    rows: str
     present: str
     total: str
     head: list[str]
@@ -126,7 +127,8 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
-        "contraction": _contraction_source() if contractions else "",
+        "into_lanes": _lanes_source()[0] if block else "",
+        "contraction": _lanes_source()[1] if contractions else "",
         "contractions": [f"{name} = {made}" for made, name in contractions.items()],
         "views": layout.views,
         "values": layout.values,
@@ -234,25 +236,17 @@ class _Layout:
         for name in sorted(k.tensors - set(together.arrays), key=order.index):
             head.append(f"{self.names[name]} = {self.sources[name]}")
         gather = []
-        lane = Identifiers(self.names.values()).new("n")
+        scope = Identifiers(self.names.values())
+        lane, chosen = scope.new("n"), scope.new("rows")
         for name in together.arrays:
-            shape = together.tensors[name].shape
+            tensor = together.tensors[name]
             batch = together.kinds[name] is Kind.BATCH
-            sizes = [*map(str, shape), *["lanes"] * batch] or ["1"]
+            sizes = [*map(str, tensor.shape), *["lanes"] * batch] or ["1"]
             head.append(f"{self.names[name]} = local(weights[0], {', '.join(sizes)})")
-            if together.tensors[name].role in ("input", "target"):
-                scope = Identifiers([*self.names.values(), lane])
-                gather += _into_lanes(self.names[name], self.sources[name], shape, scope, lane)
-        return Block(
-            LANES, together.registers, LEAST, lane, self.names[PRESENT], self.names[TOTAL], head, gather, k.lines
-        )
-
-
-def _into_lanes(target: str, source: str, shape: tuple[int, ...], scope: Identifiers, lane: str) -> list[str]:
-    """Loops that copy one sample, a row of the data, into a lane of an array."""
-    lines, places, flat = element_loops(shape, scope)
-    inside = "    " * len(shape)
-    return [*lines, f"{inside}{target}[{', '.join([*places, lane])}] = {source}[sample, {flat}]"]
+            if tensor.role in ("input", "target"):
+                gather.append(f"into_lanes(lanes, {self.names[name]}, {self.sources[name]}, {chosen}, {tensor.size})")
+        present, total = self.names[PRESENT], self.names[TOTAL]
+        return Block(LANES, together.registers, LEAST, lane, chosen, present, total, head, gather, k.lines)
 
 
 def _mask(place: int, tensor: Tensor, dropped: sympy.Rational) -> Mask:
@@ -305,7 +299,8 @@ def _data_lines(network: Network) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _contraction_source() -> str:
-    """The function ``contraction`` and what it needs, without the imports of its file."""
-    text = template("trainer/contraction.py").read_text(encoding="utf-8")
-    return text[text.index("def contraction(") :].strip("\n")
+def _lanes_source() -> tuple[str, str]:
+    """What brings data into lanes, and the function ``contraction``, without the imports of their file."""
+    text = template("trainer/lanes.py").read_text(encoding="utf-8")
+    contraction = text.index("def contraction(")
+    return text[text.index("def shuffled(") : contraction].strip("\n"), text[contraction:].strip("\n")

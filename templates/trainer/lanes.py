@@ -1,8 +1,7 @@
-"""Sums of products for a block of samples, kept in SIMD registers while they are formed.
+"""Vector code for a block of samples: data brought into lanes, and sums of products kept in registers.
 
-LLVM vectorises the innermost loop of a nest, here that over the lanes, and so would load and store a result for every
-product.  Below, a tile of results stays in registers while its sums run, and what is loaded serves a whole row or
-column of the tile.  ``codegen.trainer.module`` copies this into the modules whose kernels need it.
+``codegen.trainer.module`` copies the first part into modules that train blocks of samples, and what follows from
+``contraction`` on into those whose kernels need it.
 """
 
 import contextlib
@@ -15,6 +14,76 @@ from numba.extending import intrinsic
 
 LANES, TILE = 16, 16  # samples in a register, and sums in registers at a time
 LEAST_WIDE = 8  # columns; with fewer, most lanes that they are brought into would do nothing
+
+
+def shuffled(builder, one, two, places):
+    """The elements at ``places`` of two vectors, of which the second goes on where the first ends."""
+    return builder.shuffle_vector(one, two, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
+
+
+def transposed(builder, vectors):
+    """Square matrices side by side, their rows in the vectors, with rows and columns exchanged: halves, quarters, …"""
+    vectors, step = list(vectors), len(vectors) // 2
+    while step:
+        for i in (i for i in range(len(vectors)) if not i & step):
+            one, two = vectors[i], vectors[i + step]
+            first = [LANES + p - step if p & step else p for p in range(LANES)]
+            second = [LANES + p if p & step else p + step for p in range(LANES)]
+            vectors[i], vectors[i + step] = shuffled(builder, one, two, first), shuffled(builder, one, two, second)
+        step //= 2
+    return vectors
+
+
+@intrinsic(prefer_literal=True)
+def into_lanes(typing, lanes, target, source, rows, size):
+    """Copy ``rows`` of ``source``, of ``size`` numbers each, into one lane each of ``target``.
+
+    They are read as vectors of up to LANES numbers, and these transposed.
+    """
+    if not isinstance(size, types.Literal):
+        return None
+
+    def emit(context, builder, signature, arguments):
+        number, real = ir.IntType(64), context.get_data_type(target.dtype)
+        data = [
+            context.make_array(t)(context, builder, a).data
+            for t, a in zip((target, source, rows), arguments[1:4], strict=True)
+        ]
+        align = real.get_abi_size(context.target_data)
+
+        def brought(first, wide, v):
+            """The columns from ``first`` on, ``wide`` of them, for the samples in vector ``v``."""
+            found = []
+            for n in range(LANES):
+                row = builder.load(builder.gep(data[2], [number(v * LANES + n)]))
+                begin = builder.add(builder.mul(row, number(size.literal_value)), first)
+                place = builder.bitcast(builder.gep(data[1], [begin]), ir.VectorType(real, wide).as_pointer())
+                found.append(builder.load(place, align=align))
+            parts = [found[n::wide] for n in range(wide)]
+            for n, vector in enumerate(transposed(builder, [joined(part) for part in parts])):
+                begin = builder.mul(builder.add(first, number(n)), number(lanes.count * LANES))
+                place = builder.gep(data[0], [builder.add(begin, number(v * LANES))])
+                builder.store(vector, builder.bitcast(place, vector.type.as_pointer()), align=align)
+
+        def joined(parts):
+            """Vectors one after the other, as one."""
+            while len(parts) > 1:
+                every = list(range(2 * parts[0].type.count))
+                parts = [shuffled(builder, one, two, every) for one, two in zip(parts[::2], parts[1::2], strict=True)]
+            return parts[0]
+
+        begin, wide = 0, LANES
+        while wide:
+            count = (size.literal_value - begin) // wide
+            if count:
+                with cgutils.for_range(builder, number(count)) as loop:
+                    first = builder.add(builder.mul(loop.index, number(wide)), number(begin))
+                    for v in range(lanes.count):
+                        brought(first, wide, v)
+            begin, wide = begin + count * wide, wide // 2
+        return context.get_dummy_value()
+
+    return types.void(lanes, target, source, rows, size), emit
 
 
 def contraction(rows, columns, over, in_lanes, add):
@@ -111,7 +180,7 @@ class _Tiles:
                     places = (self.affine(k * columns[2], (offsets[2], 1), (c, columns[2])) for k in range(wide))
                     found = [self.present(self.load("right", place, v), v) for place in places]
                     found += [ir.Constant(self.vector, None)] * (LANES - wide)
-                    for n, value in enumerate(self.transposed(found)):
+                    for n, value in enumerate(transposed(self.builder, found)):
                         self.builder.store(value, self.builder.gep(turned, [ir.IntType(32)(v * LANES + n)]))
                 out = self.affine(0, (offsets[0], 1), (c, columns[1]))
                 for row, tiles, high in _split(rows[0], min(rows[0], TILE // 2)):
@@ -140,23 +209,11 @@ class _Tiles:
         """A number, or the first ``count`` of a vector, to a place in the result, or added to what is there."""
         where = self.builder.gep(self.data["out"], [place])
         if isinstance(values.type, ir.VectorType):
-            values = self.shuffled(values, values, list(range(count))) if count < values.type.count else values
+            values = shuffled(self.builder, values, values, list(range(count))) if count < values.type.count else values
             where = self.builder.bitcast(where, values.type.as_pointer())
         if self.add:
             values = self.builder.fadd(self.builder.load(where, align=self.align), values)
         self.builder.store(values, where, align=self.align)
-
-    def transposed(self, vectors):
-        """LANES vectors as rows of a matrix, with rows and columns exchanged: halves of it, then halves of these, …"""
-        step = LANES // 2
-        while step:
-            for i in (i for i in range(LANES) if not i & step):
-                one, two = vectors[i], vectors[i + step]
-                first = [LANES + p - step if p & step else p for p in range(LANES)]
-                second = [LANES + p if p & step else p + step for p in range(LANES)]
-                vectors[i], vectors[i + step] = self.shuffled(one, two, first), self.shuffled(one, two, second)
-            step //= 2
-        return vectors
 
     def present(self, value, v):
         """The value, 0 for samples that are absent."""
@@ -165,7 +222,7 @@ class _Tiles:
     def splat(self, number):
         """A number in all lanes."""
         first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0))
-        return self.shuffled(first, first, [0] * LANES)
+        return shuffled(self.builder, first, first, [0] * LANES)
 
     def left(self, place, v):
         """A left factor in all lanes; that of an absent sample counts as 0 in a sum over the samples."""
@@ -191,12 +248,8 @@ class _Tiles:
         size = one.type.count * (1 if two is None else 2)
         starts = range(0, size, length)
         halves = [[s + h + k for s in starts for k in range(length // 2)] for h in (0, length // 2)]
-        low, high = (self.shuffled(one, one if two is None else two, half) for half in halves)
+        low, high = (shuffled(self.builder, one, one if two is None else two, half) for half in halves)
         return self.builder.fadd(low, high)
-
-    def shuffled(self, one, two, places):
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
-        return self.builder.shuffle_vector(one, two, mask)
 
     @property
     def align(self):
