@@ -58,12 +58,14 @@ def printed(text: str) -> list[tuple[int, int]]:
 
 
 def in_own_memory(tree: ast.Module, kernel: str) -> tuple[int, int]:
-    """The same, counted in the arrays of a kernel: its own, and the parts of what it is given."""
+    """The same, counted in the arrays of a kernel: its own but the places of the samples, and parts of what it gets."""
     (function,) = (f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name.rpartition("_")[0] == kernel)
     once = each = 0
     for node in ast.walk(function):
         call = node.value if isinstance(node, ast.Assign) else None
         if isinstance(call, ast.Call) and ast.unparse(call.func) in ("local", "part"):
+            if ast.unparse(call.args[0]) == "order":
+                continue
             sizes = [ast.unparse(size) for size in call.args[1 if ast.unparse(call.func) == "local" else 2 :]]
             product = prod(int(size) for size in sizes if size != "lanes")
             once, each = (once, each + product) if "lanes" in sizes else (once + product, each)

@@ -153,7 +153,7 @@ def test_the_lanes_are_the_innermost_loop():
     "spec",
     [
         "input x[3]\nh[4] = dropout(tanh(dense(x)), 0.5)\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the mask
-        "input x[99]\nh[99] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the work
+        "input x[400]\nh[400] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2",  # the work
         "weight x, y\nloss f = (x + y)^2",  # no samples
     ],
 )

@@ -63,8 +63,9 @@ def _choice(found: Plans) -> str:
     """Which plan trains when: the numbers that the choice is made from."""
     amount = work(found.program.lines)
     rows = [("schedule", "used for", "why")]
+    least = found.lanes.least if found.lanes else 0
     limits = {
-        "samples in lanes": (found.lanes, f"minibatches of {lanes.LEAST} and more", lanes.MOST_WORK),
+        "samples in lanes": (found.lanes, f"minibatches of {least} and more", lanes.MOST_WORK),
         "one by one": (found.sequence, "one sample at a time", sequence.MOST_WORK),
         "networks in lanes": (found.networks, "fit_many", networks.MOST_WORK),
     }

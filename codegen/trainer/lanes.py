@@ -9,7 +9,7 @@ sum over the samples.
 All arrays are the function's own memory, which no other pointer reaches: LLVM need not ask whether a store changes what
 is read next.  The kernel therefore does the forward and the backward pass.
 
-It is chosen where a sample needs few multiply-adds (:func:`work`), and where many of them are no matrix product, as in
+It is chosen where weights fit the second cache (:func:`work`), and where much of the work is no matrix product, as in
 convolutions and recurrences, which plain loops would compute ten times slower.  Measured on one update of
 inputs-hidden-outputs networks with tanh and softmax (µs, float32, one Zen 4 core that others used too, so that only
 ratios tell something):
@@ -18,17 +18,21 @@ ratios tell something):
 network     multiply-adds  minibatch 32: whole  minibatch 8: whole
             of a sample    rows, lanes          rows, lanes
 ==========  =============  ===================  ===================
-2-4-2       53             4.0      1.0         0.8      0.3
-4-8-3       157            12.7     1.2         5.9      0.6
-16-16-16    1361           13.5     4.1         4.0      1.8
-32-32-10    3081           20.3     19.0        5.6      9.1
-64-64-10    10217          26.8     52.7        7.7      26.5
+2-4-2       55             2.3      0.4         0.6      0.2
+4-8-3       160            3.6      0.7         1.1      0.3
+16-16-16    1,377          8.3      3.1         2.4      1.0
+64-64-10    10,227         18.5     13.4        4.6      5.4
+256-256-10  139,059        156      120         59       58
+784-128-10  204,723        229      176         56       86
+512-512-10  540,211        636      502         255      233
 ==========  =============  ===================  ===================
 
-A block has up to four registers of samples, since sums over the samples end in adding up lanes, once in a block.  With
-261 numbers of a sample, at 4-32-16-4, batch 10,000, an update takes 825 µs in blocks of one register, 708 of two and
-695 of four (best of 15, interleaved); at 64-64-10, batch 32, 8.9 µs of one and 9.0 of two, which takes an eighth longer
-to compile.
+At 1000-1000-10, minibatch 128, whole rows take half the time of lanes, which read 4 MB of weights anew for every block;
+and where BLAS has several threads to itself they take less from some size on, which lanes do not.
+
+A block has up to four registers of samples, since sums over the samples end in adding up lanes, once in a block, as
+long as its arrays are not much larger than the fastest cache: at 4-32-16-4, batch 10,000, blocks of two, four and eight
+registers take 646, 647 and 663 µs an update; at 64-64-10, batch 32, 8.0 of one and of two.
 """
 
 from __future__ import annotations
@@ -50,10 +54,11 @@ from derive.expressions import Access, Index, Within
 from derive.network import Equation, Tensor
 
 LANES = 16  # float32 numbers in the widest register; in float64 two registers
-LEAST = 4  # samples of a minibatch; with fewer, most lanes would do nothing
+LEAST, LEAST_OF_LARGE = 4, 12  # samples of a minibatch; with fewer, too many lanes would do nothing
+LARGE = 8192  # multiply-adds of one sample; above, whole matrices through BLAS are faster than lanes half filled
 UNROLLED = 16  # terms of a sum that LLVM writes out, so that it stays in a register
-MOST_WORK = 16384  # multiply-adds of one sample; above, whole matrices through BLAS are faster,
-SHARE = 8  # unless at least this part of them is no matrix product
+MOST_WORK = 2**18  # multiply-adds of one sample; above, weights leave the second cache, and BLAS shares its work out
+SHARE = 8  # unless at least this part of the work is no matrix product
 MOST_ELEMENTS = 4096  # numbers of one sample; 512 KiB of a thread's memory in float64
 NEAR = 640  # numbers of one sample; LANES times as many in float32 are little more than the fastest cache holds
 PRESENT = "present"  # the tensor that is 1 in the lanes that hold a sample
@@ -69,6 +74,7 @@ class Lanes:
     arrays: tuple[str, ...]
     scalars: frozenset[str]
     registers: int  # of LANES samples each, in the largest block
+    least: int  # samples of a minibatch
 
 
 def lanes(program: Program, loss: str) -> Lanes | None:
@@ -77,7 +83,8 @@ def lanes(program: Program, loss: str) -> Lanes | None:
     data = any(t.role in ("input", "target") for t in program.tensors.values())
     if not (data and is_legal(program, builder)):
         return None
-    if work(program.lines) > MOST_WORK and work(not_products(program, builder)) * SHARE < work(program.lines):
+    amount = work(program.lines)
+    if amount > MOST_WORK and work(not_products(program, builder)) * SHARE < amount:
         return None
     builder.tensors[PRESENT] = Tensor(PRESENT, (), "value", anonymous=True)
     builder.kinds[PRESENT] = Kind.BATCH
@@ -94,7 +101,8 @@ def lanes(program: Program, loss: str) -> Lanes | None:
     if elements > MOST_ELEMENTS:
         return None
     registers = next(n for n in (4, 2, 1) if n == 1 or n * elements <= NEAR)
-    return Lanes(nodes, builder.tensors, builder.kinds, arrays, scalars, registers)
+    least = LEAST if amount <= LARGE else LEAST_OF_LARGE
+    return Lanes(nodes, builder.tensors, builder.kinds, arrays, scalars, registers, least)
 
 
 def is_legal(program: Program, builder: Builder) -> bool:

@@ -246,7 +246,7 @@ class _Layout:
             if tensor.role in ("input", "target"):
                 gather.append(f"into_lanes(lanes, {self.names[name]}, {self.sources[name]}, {chosen}, {tensor.size})")
         present, total = self.names[PRESENT], self.names[TOTAL]
-        return Block(LANES, together.registers, LEAST, lane, chosen, present, total, head, gather, k.lines)
+        return Block(LANES, together.registers, together.least, lane, chosen, present, total, head, gather, k.lines)
 
 
 def _mask(place: int, tensor: Tensor, dropped: sympy.Rational) -> Mask:

@@ -23,7 +23,7 @@ import sympy
 
 from codegen.arithmetic.program import Line, Program
 from codegen.trainer.kinds import Kind, split
-from codegen.trainer.lanes import Lanes, in_every_lane, is_flat, is_legal, work
+from codegen.trainer.lanes import LEAST, Lanes, in_every_lane, is_flat, is_legal, work
 from codegen.trainer.loops import fuse
 from codegen.trainer.nodes import SAMPLE, SAMPLES, Clear, Loop, Node, tensors_of
 from codegen.trainer.schedule import TOTAL, Builder, at_home
@@ -66,7 +66,7 @@ def networks(program: Program, loss: str) -> Networks | None:
     if sum(tensors[t].size for t in arrays) > MOST_ELEMENTS:
         return None
     kinds = dict.fromkeys(builder.tensors, Kind.BATCH)
-    return Networks(nodes, tensors, kinds, arrays, scalars, 1, before, sample, tile, after, kept)
+    return Networks(nodes, tensors, kinds, arrays, scalars, 1, LEAST, before, sample, tile, after, kept)
 
 
 def _parts(builder: Builder, program: Program, loss: str) -> tuple[tuple[list[Node], ...], frozenset[str]]:
