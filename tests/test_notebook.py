@@ -20,7 +20,8 @@ from oracles import derived, network_of, sweep_of
 from test_formats import EXAMPLES, HOSTILE, ROOT, formulas, needs_node, node
 
 from codegen.formats import ipynb
-from codegen.formats.cells import Cells, Draw
+from codegen.formats.celldata import Draw
+from codegen.formats.cells import Cells
 from codegen.formats.numpycode import Names
 from codegen.options import Options
 from derive.derivation import Derivation, derive

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from oracles import CASES, EXAMPLES, elements, example, network_of, read_latex, sweep_of
 
 from codegen.formulas.breaking import broken
+from codegen.formulas.forms import decimal
 from codegen.formulas.latex import Code, Latex, Text, equations_of
 from codegen.formulas.layout import escape, show, visible_length
 from codegen.formulas.notation import Notation, name_of
-from codegen.formulas.writer import Writer, decimal
+from codegen.formulas.writer import Writer
 from codegen.notes.lecture import Lecture
 from derive.derivation import derive
 from derive.evaluate import context

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import sympy
 
-from codegen.formats.cells import SHOWN, Cells
+from codegen.formats.cellpasses import SHOWN
+from codegen.formats.cells import Cells
 from codegen.formats.celltext import indented, list_text
 from codegen.formats.numpycode import INDENT, NumpyPrinter
 from codegen.trainer.printer import ATOM

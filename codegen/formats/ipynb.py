@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from codegen.formats import markdown
-from codegen.formats.cells import Draw
+from codegen.formats.celldata import Draw
 from codegen.marker import MARKER
 from codegen.notes.compose import notes
 from codegen.notes.document import Section

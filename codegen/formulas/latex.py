@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import sympy
 
+from codegen.formulas.forms import POW
 from codegen.formulas.hues import Hues, painted
 from codegen.formulas.layout import brackets, visible_length
 from codegen.formulas.notation import GREEK_LETTERS, Notation
-from codegen.formulas.writer import POW, Writer
+from codegen.formulas.writer import Writer
 from derive.derivation import Derivation
 from derive.expressions import Access
 from derive.gradient import Sweep

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from codegen.formats import markdown, page, paper, slides
-from codegen.formats.cells import Draw
+from codegen.formats.celldata import Draw
 from codegen.formats.flavours import Flavour
 from codegen.formulas.layout import escape
 from codegen.marker import MARKER

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import sympy
 
-from codegen.formats.cells import Cells, Draw
+from codegen.formats.celldata import Draw
+from codegen.formats.cells import Cells
 from codegen.formulas.hues import Hues
 from codegen.formulas.latex import Latex, equations_of
 from codegen.formulas.layout import Shown, relation, show
