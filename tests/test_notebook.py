@@ -23,6 +23,8 @@ from codegen.formats import ipynb
 from codegen.formats.celldata import Draw
 from codegen.formats.cells import Cells
 from codegen.formats.numpycode import Names
+from codegen.notes.compose import notes
+from codegen.notes.document import Display, Table
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import SpecError
@@ -195,6 +197,43 @@ def test_a_wrong_number_in_the_text_fails(name):
         assert wrong != check
         with pytest.raises(AssertionError):
             run(source.replace(check, wrong))
+
+
+DECIMAL = re.compile(r"(?<![\w.^_{])(\d+\.\d+)(?: ?\\cdot 10\^\{(-?\d+)\})?")
+
+
+def unchecked(text: str, source: str) -> list[str]:
+    """The decimals in the formulas of a text that stand nowhere in the code."""
+    known = {float(literal) for literal in re.findall(r"(?<![\w.])\d+\.?\d*(?:e-?\d+)?", source)}
+    found = DECIMAL.finditer(" ".join(formula for formula, _ in formulas(text)))
+    return [m[0] for m in found if float(f"{m[1]}e{m[2] or 0}") not in known]
+
+
+@pytest.mark.parametrize(
+    ("name", "decimals"),
+    [("two_two_one", 6), ("relu_two_two", 6), ("rnn", 6), ("schedule", 6), ("sum", 8), ("wide", 6)],
+)
+def test_every_number_of_the_text_stands_in_the_code(name: str, decimals: int) -> None:
+    """Of matrices every element, of tables every cell; and after every formula stands a cell.
+
+    Vectors without a batch, of a recurrence for example, stand in matrix form without a cell of their own: the cells of
+    the layers have done the same with arrays.
+    """
+    options = Options(decimals=decimals)
+    cells = ipynb.written(derivation(name), "net.spec", options).cells
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert unchecked(text, source) == []
+    numbers = [m for m in DECIMAL.finditer(text) if len(m[1]) > 5]
+    assert len(numbers) > 12
+    for m in numbers[:: len(numbers) // 12]:
+        wrong = f"{text[: m.start(1)]}{m[1][:-1]}{(int(m[1][-1]) + 5) % 10}{text[m.end(1) :]}"
+        assert len(unchecked(wrong, source)) == 1, m
+    for section in notes(derivation(name), options)[1]:
+        if (name, section.title) == ("wide", "The same as matrices"):
+            continue
+        shown = [n for n, block in enumerate(section.blocks, 1) if isinstance(block, (Display, Table))]
+        assert max(shown, default=0) <= max((place for place, _ in section.cells), default=0), section.title
 
 
 @pytest.mark.parametrize("name", ["two_two_one", "xor", "wide", "sum"])

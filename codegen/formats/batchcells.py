@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import sympy
 
@@ -11,6 +11,7 @@ from codegen.formats.cells import Cells
 from codegen.formats.celltext import indented, list_text
 from codegen.formats.numpycode import INDENT, NumpyPrinter
 from codegen.trainer.printer import ATOM
+from derive import evaluate
 from derive.batchform import (
     Applied,
     BatchForms,
@@ -28,7 +29,9 @@ from derive.batchform import (
 )
 from derive.batchproof import in_batches
 from derive.network import Tensor
+from derive.numbers import at
 
+MATRIX_DECIMALS = 4  # of the numbers in matrices
 DRAWN = 3  # samples of a batch where the specification gives none
 _PLACE = sympy.Dummy()
 _HOLE = "\0"  # where the argument of a function stands
@@ -57,6 +60,20 @@ class BatchCell:
         lines += self._quantities([n for n in read if self.forms.sampled(n)])
         lines += [f"{self._name(name)} = {self.text(form)}" for name, form in self.values.items()]
         return "\n".join([*lines, *self._checks()])
+
+    def numbers(
+        self, tables: Mapping[str, Sequence[Sequence[evaluate.Number]]], turned: Set[str], weights: Sequence[str]
+    ) -> str:
+        """The numbers of the matrices as printed, those with their sign ``turned``, and the derivatives by weights."""
+        lines, cells = [], self.cells
+        for name, table in tables.items():
+            for place, value in ((f"[{r}, {c}]", v) for r, row in enumerate(table) for c, v in enumerate(row)):
+                lines.append(cells.agrees(f"{'-' * (name in turned)}{self._name(name)}{place}", value, MATRIX_DECIMALS))
+        assert cells.numbers is not None
+        for n, e in enumerate(e for w in cells.weights for e in w.elements()):
+            if e.tensor in weights:
+                lines.append(cells.agrees(f"gradients[{n}]", at(cells.numbers.gradient, e), MATRIX_DECIMALS))
+        return "\n".join(lines)
 
     # letters
 

@@ -145,12 +145,6 @@ class Cells(Updates):
         lines += [self.agrees(f"gradients[{k}]", at(self.numbers.gradient, w), 4) for k, w in enumerate(weights)]
         return "\n".join(lines)
 
-    def updated(self) -> str:
-        """The new weights."""
-        assert self.numbers is not None
-        elements = [e for w in reversed(self.weights) for e in reversed(list(w.elements()))]
-        return "\n".join(self.value_of(e, at(self.numbers.updated, e), new=True) for e in reversed(elements))
-
     def after(self) -> str:
         """The second forward pass, for the first sample."""
         assert self.numbers is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.formats.batchcells import BatchCell
+from codegen.formats.batchcells import MATRIX_DECIMALS, BatchCell
 from codegen.formulas.batches import COUNT, BatchWriter
 from codegen.formulas.layout import Shown, relation
 from codegen.formulas.matrices import MAX_SIDE, bmatrix
@@ -12,6 +12,8 @@ from codegen.sections.pairs import in_pairs
 from derive.batchproof import has_batches, in_batches
 from derive.evaluate import Number
 from derive.gradient import adjoint_name
+
+Numbers = list[list[Number]]  # in rows, as they are printed
 
 
 def batch_form(lecture: Lecture, section: Section) -> None:
@@ -31,12 +33,24 @@ def batch_form(lecture: Lecture, section: Section) -> None:
     values, deltas = ([row for name, row in rows.items() if (name[0] == "∂") is slope] for slope in (False, True))
     section.display(*in_pairs(values), *deltas, *in_pairs(list(gradients.values())))
     mean = "" if lecture.network.batch == "sum" else f"; $1/{COUNT}$ makes it their mean"
-    section.code(lambda: BatchCell(lecture.cells, writer.forms_of_derivatives()).source())
+
+    def cell() -> BatchCell:
+        return BatchCell(lecture.cells, writer.forms_of_derivatives())
+
+    section.code(lambda: cell().source())
     section.say(f"In these products the sum over the samples is carried out{mean}.")
-    numbers = number_rows(lecture, writer, given, rows, gradients)
-    if numbers:
+    tables, slopes = number_tables(lecture, writer, [*given, *rows], list(gradients))
+    if tables:
         section.say("With the numbers of the samples:")
-        section.display(*numbers)
+        section.display(
+            *(_numbers(lecture, writer.letter(name), "", table) for name, table in tables.items()),
+            *(
+                _numbers(lecture, lecture.derivative(writer.letter(name)), gradients[name].right, table)
+                for name, table in slopes.items()
+            ),
+        )
+        signs = lecture.notation.signs.tensors
+        section.code(lambda: cell().numbers(tables, {name for name in tables if name in signs}, list(slopes)))
 
 
 def batch_writer(lecture: Lecture) -> BatchWriter | None:
@@ -83,36 +97,35 @@ def _shaped(letter: str, shape: str) -> str:
     return f"\\underset{{{shape}}}{{{letter}}}"
 
 
-def number_rows(
-    lecture: Lecture, writer: BatchWriter, given: list[str], rows: dict[str, Row], gradients: dict[str, Row]
-) -> list[Row]:
-    """Every matrix with its numbers, for a few samples of a small network."""
+def number_tables(
+    lecture: Lecture, writer: BatchWriter, sampled: list[str], weights: list[str]
+) -> tuple[dict[str, Numbers], dict[str, Numbers]]:
+    """The numbers of every matrix, and of the derivatives by weights, for a few samples of a small network."""
     numbers = lecture.derivation.numbers
-    sizes = [lecture.notation.tensors[name].size for name in (*given, *rows)]
-    weights = [max(lecture.network.tensors[name].shape, default=1) for name in gradients]
-    if numbers is None or not lecture.small or max(len(numbers.samples), *sizes, *weights) > MAX_SIDE:
-        return []
-    found = []
-    for name in (*given, *rows):
+    sizes = [lecture.notation.tensors[name].size for name in sampled]
+    sides = [max(lecture.network.tensors[name].shape, default=1) for name in weights]
+    if numbers is None or not lecture.small or max(len(numbers.samples), *sizes, *sides) > MAX_SIDE:
+        return {}, {}
+    found, slopes = {}, {}
+    for name in sampled:
         sign = -1 if name in lecture.notation.signs.tensors else 1
         table = [[sign * v for v in sample[name].values()] for sample in numbers.samples]
-        found.append(_numbers(lecture, writer.letter(name), "", table if writer.rows else _turned(table)))
-    for name, row in gradients.items():
+        found[name] = table if writer.rows else _turned(table)
+    for name in weights:
         shape, values = lecture.network.tensors[name].shape, list(numbers.gradient[name].values())
         width = shape[1] if len(shape) == 2 else 1
         table = [values[n : n + width] for n in range(0, len(values), width)]
         turned = writer.rows if len(shape) == 1 else name in lecture.notation.flipped
-        left = lecture.derivative(writer.letter(name))
-        found.append(_numbers(lecture, left, row.right, _turned(table) if turned else table))
-    return found
+        slopes[name] = _turned(table) if turned else table
+    return found, slopes
 
 
-def _turned(table: list[list[Number]]) -> list[list[Number]]:
+def _turned(table: Numbers) -> Numbers:
     return [list(column) for column in zip(*table, strict=True)]
 
 
-def _numbers(lecture: Lecture, left: str, formula: str, table: list[list[Number]]) -> Row:
-    shown: list[list[Shown]] = [[lecture.show(v, 4) for v in line] for line in table]
+def _numbers(lecture: Lecture, left: str, formula: str, table: Numbers) -> Row:
+    shown: list[list[Shown]] = [[lecture.show(v, MATRIX_DECIMALS) for v in line] for line in table]
     sign = relation(*(s for line in shown for s in line))
     matrix = bmatrix([[s.text for s in line] for line in shown])
     return Row(left, f"{formula} {sign} {matrix}" if formula else matrix, "=" if formula else sign)

@@ -67,7 +67,7 @@ def update_rule(lecture: Lecture) -> Section:
     if len(lecture.network.samples) > 1:
         word = "sum" if lecture.network.batch == "sum" else "mean"
         section.say(f"With several samples, the derivative is the {word} of the samples' derivatives.")
-    section.code(lambda: lecture.cells.update_rule())
+    section.code(lambda: lecture.cells.update_rule(SHOWN))
     return section
 
 
@@ -227,6 +227,7 @@ def every_weight(lecture: Lecture) -> list[Section]:
         if is_weight:
             section.say("Hence the update")
             section.display(*lecture.update_rows(element, derived.result))
+            section.code(lambda it: lecture.cells.one_update(it), derived)
     return [section]
 
 

@@ -35,7 +35,7 @@ def training(lecture: Lecture) -> list[Section]:
     output = prediction(lecture)
     head = ("update", *(["prediction for the first sample" if several else "prediction"] if output else []), "loss")
     section.table(head, *(row(lecture, iteration, output) for iteration in found))
-    section.code(lambda: lecture.cells.next_updates(found, in_doubles(lecture, numbers)))
+    section.code(lambda: lecture.cells.next_updates(found, in_doubles(lecture, numbers), output))
     if drawable(points := tuple((float(i.updates), float(i.loss.real)) for i in found)):
         section.say("The loss from update to update:")
         section.picture(curve(lecture, found, points))
@@ -115,6 +115,7 @@ def descent(lecture: Lecture, numbers: WorkedNumbers) -> list[Section]:
             "point of the old weight to that of the new one.",
         )
     )
+    section.code(lambda: lecture.cells.descent(weight))
     return [section]
 
 

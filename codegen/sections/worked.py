@@ -13,7 +13,7 @@ from functools import partial
 import sympy
 
 from codegen.formulas.layout import Shown, relation
-from codegen.formulas.matrices import bmatrix, factored, grid
+from codegen.formulas.matrices import Grid, bmatrix, factored, grid
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.pictures.graphs import figure_of
@@ -269,8 +269,8 @@ class Worked:
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
         if not optimizer.is_plain_descent or len(self.numbers.samples) > 1:
             return []
-        blocks = [self.matrix_update(w) for w in reversed(lecture.network.weights)]
-        if not any(blocks):
+        layouts = [(w, layout) for w in reversed(lecture.network.weights) if (layout := self.layout(w)) is not None]
+        if not layouts:
             return []
         section = Section("The numbers: updates as matrices")
         stated = [replace(lecture.setting(optimizer.rate), remark="learning rate")]
@@ -283,19 +283,22 @@ class Worked:
         section.say("With")
         section.display(*stated)
         section.say("all weights of an array change at once:")
-        for rows in blocks:
-            if rows:
-                section.display(*rows, together=True)
+        for weight, layout in layouts:
+            section.display(*self.matrix_update(weight, layout), together=True)
+        shown = [(layout.rows, lecture.step_sign(weight.name)) for weight, layout in layouts]
+        section.code(lambda: lecture.cells.matrix_updates(shown))
         return [section]
 
-    def matrix_update(self, weight: Tensor) -> list[Row]:
-        """Old minus rate times gradient, the product carried out, the result; none for large arrays."""
+    def layout(self, weight: Tensor) -> Grid | None:
+        """A weight array as a matrix; none for large ones."""
+        indices = self.lecture.sweep.adjoints[weight.name].indices
+        return grid(weight, indices, self.lecture.notation.by_columns(weight.name))
+
+    def matrix_update(self, weight: Tensor, layout: Grid) -> list[Row]:
+        """Old minus rate times gradient, the product carried out, the result."""
         lecture, optimizer = self.lecture, self.lecture.network.optimizer
         rate, written = optimizer.settings[optimizer.rate], lecture.setting(optimizer.rate).right
         closed, sign = lecture.sweep.adjoints[weight.name].closed, lecture.step_sign(weight.name)
-        layout = grid(weight, lecture.sweep.adjoints[weight.name].indices, lecture.notation.by_columns(weight.name))
-        if layout is None:
-            return []
 
         def matrix(value: Callable[[Access], Number]) -> str:
             return bmatrix([[lecture.show(value(e)).text for e in r] for r in layout.rows])
