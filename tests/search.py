@@ -143,7 +143,7 @@ SEARCHES: dict[str, tuple[Search, int]] = {
     "trainers": (random_networks(trains, 4, trainings()), 10),
     "notes": (random_networks(typesets, 5, looks()), 20),
     "slides": (random_networks(projects, 5), 20),
-    "numbers": (random_networks(check_random, 1), 20),
+    "numbers": (random_networks(check_random, 1, looks()), 20),
 }
 
 

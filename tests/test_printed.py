@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from networks import Made, networks
-from printed import agrees, check_printed, check_random, true_chain
-from test_notes import WORKED, chain, derivation_of
+from networks import Made, looks, networks
+from printed import DECIMAL, agrees, check_printed, check_random, true_chain, true_matrices, unknown
+from test_notes import WORKED, chain, derivation_of, tex_of
+
+from codegen.options import Options
 
 
 @pytest.mark.parametrize("name", WORKED)
@@ -19,10 +23,43 @@ def test_every_printed_result_is_the_number_of_the_json(name: str) -> None:
     assert compared > 2 * sum(w.size for w in derivation.network.weights) - 2 or len(derivation.network.samples) > 1
 
 
+LOOKS = [
+    Options(),
+    Options(notation="cs231n", detail="full", decimals=9),
+    Options(notation="mitchell", decimals=3),
+    Options(notation="bishop", detail="brief"),
+    Options(notation="nielsen", detail="full", colour=True),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, LOOKS[n % 5]) for n, name in enumerate(WORKED)])
+def test_every_printed_number_is_one_of_the_derivation(name: str, options: Options) -> None:
+    """Those put in, those in tables, matrices and pictures, of every sample and of the next updates."""
+    wrong, count = unknown(derivation_of(name), options)
+    assert wrong == []
+    assert count >= 10 or options.detail == "brief"
+
+
+@pytest.mark.parametrize("name", ["two_two_one", "three outputs", "names with digits", "softmax", "own activation"])
+def test_matrices_of_numbers_have_the_value_of_what_stands_before_them(name: str) -> None:
+    assert true_matrices(tex_of(name)) >= 4
+
+
+def test_a_wrong_digit_anywhere_is_found() -> None:
+    """Of every tenth number, in the text, a table, a matrix or a picture."""
+    derivation, text = derivation_of("two_two_one"), tex_of("two_two_one")
+    start = text.index("\\section{The numbers")
+    places = [m for m in DECIMAL.finditer(text, start) if re.fullmatch(r"\d\.\d{6}", m[1])]
+    assert len(places) > 50
+    for m in places[::10]:
+        wrong = f"{text[: m.end(1) - 2]}{(int(m[1][-2]) + 5) % 10}{text[m.end(1) - 1 :]}"
+        assert len(unknown(derivation, text=wrong)[0]) == 1, m
+
+
 @settings(max_examples=6, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(networks(most=1))
-def test_those_of_any_small_network_are(made: Made) -> None:
-    check_random(made)
+@given(networks(most=1), looks())
+def test_those_of_any_small_network_are(made: Made, options: Options) -> None:
+    check_random(made, options)
 
 
 def test_a_wrong_digit_and_a_wrong_sign_are_found() -> None:
