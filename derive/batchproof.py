@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import sympy
 
-from derive.batchform import (
+from derive.batchform import BatchForms
+from derive.batchtree import (
     Applied,
-    BatchForms,
     Count,
     Elementwise,
     Form,

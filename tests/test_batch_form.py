@@ -17,7 +17,8 @@ from codegen.notes.lecture import Lecture
 from codegen.options import Options
 from codegen.sections.batches import batch_writer, gradient_rows, number_rows, value_rows
 from codegen.sections.matrices import matrix_form
-from derive.batchform import BatchForms, Letter
+from derive.batchform import BatchForms
+from derive.batchtree import Letter
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
 from derive.gradient import adjoint_name

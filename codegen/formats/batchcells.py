@@ -12,9 +12,10 @@ from codegen.formats.celltext import indented, list_text
 from codegen.formats.numpycode import INDENT, NumpyPrinter
 from codegen.trainer.printer import ATOM
 from derive import evaluate
-from derive.batchform import (
+from derive.batchform import BatchForms
+from derive.batchproof import in_batches
+from derive.batchtree import (
     Applied,
-    BatchForms,
     Count,
     Elementwise,
     Form,
@@ -27,7 +28,6 @@ from derive.batchform import (
     Scaled,
     Sum,
 )
-from derive.batchproof import in_batches
 from derive.network import Tensor
 from derive.numbers import at
 

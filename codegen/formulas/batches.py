@@ -12,9 +12,9 @@ from codegen.formulas.latex import Latex
 from codegen.formulas.layout import signed
 from codegen.formulas.notation import GREEK
 from codegen.formulas.profiles import PRODUCTS
-from derive.batchform import (
+from derive.batchform import BatchForms
+from derive.batchtree import (
     Applied,
-    BatchForms,
     Count,
     Elementwise,
     Form,
