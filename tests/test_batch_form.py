@@ -13,9 +13,10 @@ from test_formats import REFUSED, needs_node, node
 
 from codegen.formats.ipynb import written
 from codegen.formulas.batches import BatchWriter, capital
+from codegen.notes.document import Display, Section
 from codegen.notes.lecture import Lecture
 from codegen.options import Options
-from codegen.sections.batches import batch_writer, gradient_rows, number_rows, value_rows
+from codegen.sections.batches import batch_form, batch_writer, gradient_rows, value_rows
 from codegen.sections.matrices import matrix_form
 from derive.batchform import BatchForms
 from derive.batchtree import Letter
@@ -239,7 +240,9 @@ def test_the_numbers_of_a_small_batch_are_shown() -> None:
     writer = batch_writer(lecture)
     assert writer is not None
     values, gradients = value_rows(lecture, writer), gradient_rows(lecture, writer)
-    shown = {row.left: row.right for row in number_rows(lecture, writer, ["x", "t"], values, gradients)}
+    section = Section("")
+    batch_form(lecture, section)
+    shown = {row.left: row.right for block in section.blocks[-1:] if isinstance(block, Display) for row in block.rows}
     assert shown[r"\mathbf{X}"] == r"\begin{bmatrix} 1 & 0.5 & -2 \\ 2 & -1 & 0.25 \\ -1 & 3 & 0 \end{bmatrix}"
     assert shown[r"\mathbf{T}"] == r"\begin{bmatrix} 0 & 1 & 0 \\ 1 & 1 & 0 \end{bmatrix}"
     assert len(shown) == 2 + len(values) + len(gradients)
