@@ -291,6 +291,19 @@ def test_elements_before_the_first_have_names():
     assert found == "h_minus1 h1 h_minus1_1 h1_minus1 dh_minus12 h11 h_minus1_ h_minus1_1_".split()
 
 
+@pytest.mark.parametrize("optimizer", ["", "optimizer adam\nsample x = 0.25, computed = 0\n"], ids=["plain", "adam"])
+def test_a_network_may_use_the_words_of_the_cells(optimizer: str) -> None:
+    spec = """input x
+weight predicted, old, change, new
+predictions = tanh(predicted * x) + old * x + change + new
+target computed
+loss along = (predictions - computed)^2
+init predicted = 0.3, old = 0.2, change = 0.1, new = -0.4
+sample x = 0.5, computed = 1
+"""
+    run(code(ipynb.written(derive(network_of(spec + optimizer)), "net.spec")))
+
+
 def test_index_form_is_that_of_the_notes():
     source = code(ipynb.written(derivation("digits_conv"), "net.spec"))
     assert "o, i, j, u, v = np.ogrid[0:8, 0:8, 0:8, 0:3, 0:3]\n" in source
