@@ -25,6 +25,7 @@ import sympy
 from autograd import grad
 from autograd.scipy.special import erf
 from hypothesis import strategies as st
+from numba import njit
 
 from codegen.trainer.module import render
 from derive.diagnostics import Source
@@ -70,6 +71,17 @@ def imported(path: Path) -> ModuleType:
     module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+def compiled(module: ModuleType, name: str) -> Callable[..., Any]:
+    """A part of the kernels of a trainer, whose name ends in the hash of all of them, as Python can call it."""
+    part = next(f for n, f in vars(module).items() if n.rpartition("_")[0] == name)
+
+    @njit
+    def called(*given):  # type: ignore[no-untyped-def]
+        return part(*given)
+
+    return called  # type: ignore[no-any-return]
 
 
 def trainer_of(spec: str, folder: Path, name: str = "net_trainer") -> ModuleType:

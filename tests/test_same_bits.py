@@ -10,13 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 from numba.core.runtime import _nrt_python
 from numba.core.runtime.nrt import rtsys
-from oracles import imported, network_of, sweep_of
+from oracles import compiled, imported, network_of, sweep_of
 
 from codegen.trainer.module import render
 
@@ -62,13 +61,9 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return imported(written(SPECS["masks"], tmp_path_factory.mktemp("bits")))
 
 
-def kernel(module: ModuleType, name: str) -> Any:
-    return next(f for n, f in vars(module).items() if n.rpartition("_")[0] == name).py_func
-
-
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
 def test_the_generator_is_the_published_one(module, counter, key, words):
-    assert tuple(int(w) for w in kernel(module, "philox")(*counter, key[0] + (key[1] << 32))) == words
+    assert tuple(int(w) for w in compiled(module, "philox")(*counter, key[0] + (key[1] << 32))) == words
 
 
 @pytest.mark.parametrize(("name", "solvers"), [("lanes", ("adam",)), ("masks", ("sgd",))])
@@ -121,9 +116,9 @@ def test_random_numbers_are_ours(module):
     used = [line for line in module_text.split("\n") if "np.random" in line]
     assert used == ["    rng = np.random.default_rng(0)"], "only the self-check draws data by NumPy"
     order = np.empty(9, np.int64)
-    kernel(module, "shuffle")(order, 3, 1)
+    compiled(module, "shuffle")(order, 3, 1)
     assert sorted(order) == list(range(9))
-    words = [int(kernel(module, "philox")(k // 4, 0, 1, 1, 3)[k % 4]) for k in range(9)]
+    words = [int(compiled(module, "philox")(k // 4, 0, 1, 1, 3)[k % 4]) for k in range(9)]
     expected = list(range(9))
     for i in range(8, 0, -1):
         j = words[i] * (i + 1) >> 32

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from autograd import grad
 from autograd.scipy.special import logsumexp
+from oracles import compiled
 from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import train_test_split
 
@@ -608,11 +609,6 @@ WEIGHTS_OF_SEED_0 = [-0.11058905044860781, 0.41683899196559593, 0.25821041828096
 ORDER_OF_SEED_7 = [1, 3, 7, 5, 6, 4, 0, 8, 2, 10, 9]
 
 
-def compiled(module: ModuleType, name: str) -> Any:
-    """A compiled function of a trainer, whose name ends in the hash of all of them."""
-    return next(getattr(module, n) for n in vars(module) if n.rpartition("_")[0] == name)
-
-
 @pytest.mark.parametrize(("counter", "key", "words"), PHILOX)
 def test_random_numbers_are_those_published(make, counter, key, words):
     found = compiled(make("iris"), "philox")(*counter, np.uint64(key))
@@ -640,3 +636,10 @@ def test_orders_and_weights_are_spread_evenly(make):
     assert 0 < drawn.min() < drawn.max() < 1
     assert abs(drawn.mean() - 0.5) < 0.005
     assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.02
+
+
+def test_parts_of_kernels_are_not_for_python(make):
+    """Numba keeps no machine code of them; it refuses the call and does not run whatever is in memory there."""
+    part = next(f for name, f in vars(make("iris")).items() if name.startswith("philox_"))
+    with pytest.raises(TypeError):
+        part(0, 0, 0, 0, 0)

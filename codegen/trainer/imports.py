@@ -6,6 +6,14 @@ from collections.abc import Iterable
 
 from codegen.trainer import vectormath
 
+FOR_COMPILER = [
+    "import ctypes",
+    "from numba import _dynfunc, njit",
+    "from numba.core.codegen import JITCodeLibrary",
+    "from numba.core.compiler import CompilerBase, DefaultPassBuilder",
+    "from numba.core.compiler_machinery import register_pass",
+    "from numba.core.typed_passes import NativeLowering",
+]
 IN_LANES = [
     "import math",
     "from numba import config, types",
@@ -31,7 +39,7 @@ def imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contra
     ``in_lanes`` tells whether it keeps arrays in its functions' own memory, ``contractions`` whether it has any.
     """
     lines = [line for line in vectormath.import_lines(emitted) if line]
-    lines += [*FOR_SUBNORMALS, *(IN_LANES if in_lanes else [])]
+    lines += [*FOR_COMPILER, *FOR_SUBNORMALS, *(IN_LANES if in_lanes else [])]
     lines += FOR_CONTRACTIONS if contractions else []
     lines += FOR_EXACT if emitted else []
     standard = {
@@ -41,7 +49,7 @@ def imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contra
         *(line for line in lines if line.startswith("import ") and line != "import numpy as np"),
     }
     standard |= {"import math"} if any(f.startswith("math.") for f in functions) else set()
-    names: dict[str, set[str]] = {"numba": {"njit"}}
+    names: dict[str, set[str]] = {}
     for line in lines:
         if line.startswith("from "):
             module, _, imported = line.removeprefix("from ").partition(" import ")

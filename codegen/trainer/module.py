@@ -41,6 +41,7 @@ from derive.selection import choices
 
 PARTS = ("forward", "losses", "backward", "alone")
 KERNEL_HEADER = "real = weights[0].dtype.type"
+FLAGS = '{**INLINED, "fastmath": {"contract"}}'  # with which elementary functions are compiled
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,9 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
-        "into_lanes": _lanes_source()[0] if block else "",
-        "contraction": _lanes_source()[1] if contractions else "",
+        "compiler": _source("trainer/compiler.py", "# Passes"),
+        "into_lanes": _source("trainer/lanes.py", "def shuffled(", "def contraction(") if block else "",
+        "contraction": _source("trainer/lanes.py", "def contraction(") if contractions else "",
         "contractions": [f"{name} = {made}" for made, name in contractions.items()],
         "views": layout.views,
         "values": layout.values,
@@ -146,7 +148,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "extra": extra_settings(solvers),
         "xlogy": "xlogy" in functions,
         "difference": "difference" in functions,
-        "vectormath": vectormath.source(emitted, imports=False).strip("\n"),
+        "vectormath": vectormath.source(emitted, imports=False, flags=FLAGS).strip("\n"),
         "elementary": f"({', '.join(emitted)}{',' if len(emitted) == 1 else ''})",
         "classifier": classifier,
         "choices": bool(choices(network.flat_equations)),
@@ -299,8 +301,8 @@ def _data_lines(network: Network) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _lanes_source() -> tuple[str, str]:
-    """What brings data into lanes, and the function ``contraction``, without the imports of their file."""
-    text = template("trainer/lanes.py").read_text(encoding="utf-8")
-    contraction = text.index("def contraction(")
-    return text[text.index("def shuffled(") : contraction].strip("\n"), text[contraction:].strip("\n")
+def _source(name: str, start: str, end: str = "") -> str:
+    """A file of Python from the definition that begins with ``start`` to that with ``end``, by default to its end."""
+    text = template(name).read_text(encoding="utf-8")
+    first = text.index(start)
+    return text[first : text.index(end) if end else None].strip("\n")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from codegen.resources import template
 
 TEMPLATE = "trainer/vectormath.py"
+FLAGS = "_FLAGS"  # the constant with the options that the functions are compiled with
 REGISTRATION = "_compiled"  # the decorator @_compiled(f) that gives f its compiled form
 
 
@@ -33,11 +34,12 @@ def available() -> list[str]:
     return [d.compiles for d in _definitions() if d.compiles is not None]
 
 
-def source(names: Iterable[str], imports: bool = True) -> str:
+def source(names: Iterable[str], imports: bool = True, flags: str = "") -> str:
     """Python text that defines the functions ``names`` and what they need, in the order of the template.
 
     The text is as ``ruff format`` leaves it at a line length of 120.  Without ``imports`` the module it goes into must
-    have the lines of :func:`import_lines`.  Raises KeyError for a name that is not among :func:`available`.
+    have the lines of :func:`import_lines`; ``flags`` is what it compiles them with, if not what the template does.
+    Raises KeyError for a name that is not among :func:`available`.
     """
     needed = _needed(names)
     parts = ["\n".join(import_lines(d.name for d in needed if d.compiles is None))] if imports and needed else []
@@ -47,7 +49,7 @@ def source(names: Iterable[str], imports: bool = True) -> str:
             parts.append("\n\n\n" if d.is_function or (before and before.is_function) else "\n\n")
             if constants and not d.text.startswith("#"):
                 parts[-1] = "\n"  # constants under one comment
-        parts.append(d.text)
+        parts.append(f"{d.text[: d.text.index(FLAGS)]}{FLAGS} = {flags}" if flags and d.name == FLAGS else d.text)
     return "".join(parts) + "\n" if parts else ""
 
 
