@@ -22,6 +22,7 @@ from derive.network import Equation, Network, Numbers, Scan, Tensor
 DIGITS = 50
 context = mpmath.MPContext()
 context.dps = DIGITS
+ROUNDING = 32  # units in the last place
 
 Number = Any  # mpf or mpc
 Point = tuple[int, ...]
@@ -81,7 +82,7 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
         return lambda env, values: (positive if condition(env, values).real > 0 else otherwise)(env, values)
     if isinstance(expression, Equal):
         left, right = arguments
-        return lambda env, values: context.mpf(left(env, values) == right(env, values))
+        return lambda env, values: context.mpf(_alike(left(env, values), right(env, values)))
     if (expression.is_Add or expression.is_Mul) and len(arguments) == 2:
         one, other = arguments
         if expression.is_Add:
@@ -102,6 +103,11 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
         raise NotImplementedError(f"no arithmetic for {expression.func.__name__}")
     (argument,) = arguments
     return lambda env, values: function(argument(env, values))
+
+
+def _alike(one: Number, other: Number) -> bool:
+    """Whether numbers are equal but for the rounding on the way to each: forms of one value add in different orders."""
+    return bool(one == other or abs(one - other) <= ROUNDING * context.eps * abs(one))
 
 
 def _compile_access(access: Access) -> Compiled:

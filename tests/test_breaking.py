@@ -12,12 +12,12 @@ from test_formats import formulas, needs_node, node
 from test_notes import complaints, needs_latex, run_latex
 
 from codegen.formats import page
-from codegen.formats.paper import beside, tex
+from codegen.formats.paper import beside, terms, tex
 from codegen.formulas.breaking import LEFT, broken, lines_of
 from codegen.formulas.layout import WIDTH, visible_length
 from codegen.formulas.matrices import bmatrix
 from codegen.notes import compose as notes
-from codegen.notes.document import Display, Paragraph, Row, Table
+from codegen.notes.document import Display, Paragraph, Row, Table, Terms
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
@@ -163,6 +163,13 @@ def test_what_is_higher_than_a_page_is_not_kept_on_one() -> None:
     few, many = (tex(Display((Row("a", matrix),) * n, together=True)) for n in (4, 6))
     assert few.count("\\\\*") == 3
     assert many.count("\\\\*") == 2
+
+
+def test_many_names_in_a_row_of_words_stand_in_a_paragraph() -> None:
+    name = "$\\mathit{predicted}^{\\mathrm{temperature}}$"
+    few, many = (terms(Terms(("symbol", "meaning"), ((", ".join([name] * n), "activation"),))) for n in (1, 3))
+    assert "{tabular}{lp{" in few
+    assert re.search(r"\{tabular\}\{p\{0\.34\\textwidth\}p\{", many)
 
 
 def test_a_long_formula_in_words_may_be_cut() -> None:

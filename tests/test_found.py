@@ -12,6 +12,10 @@ from robust import reading, working
 
 #: Specifications for which some output was not written, by what was wrong.
 FOUND = {
+    "the largest of sums that are added in another order": (
+        "input u[2], x[4]\ntarget t\nh = tanh(u)\nm = maxout(h, 2)\np[2] = softmax(dense(x))\n"
+        "loss L = -log(p[t]) + 0.1 * cos(m)\n"
+    ),
     "a maximum and the rest of the loss read the same weight": (
         "input x[4]\nweight w[4], v[4]\nh[4] = max(x * w, v) + min(x, w^2) - abs(w - v)\n"
         "loss L = sum(h * abs(h)) + max(v)\n"

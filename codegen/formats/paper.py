@@ -14,6 +14,7 @@ PAGE = 650.0  # points of a page for what stays on it
 STEPS = 8  # lines of a derivation that stays on one page
 TABLE = WIDTH / 0.9  # characters of a line of numbers, which are small
 GAP = 1.5  # between the columns of numbers
+NAMES = 24.0  # characters of the names that begin a row of words
 WORDS = 0.75  # the width of a letter of a text, in characters of a formula
 
 
@@ -145,16 +146,19 @@ def terms(t: Terms, whole: bool = False) -> str:
     """Words in columns; the longest stand in a paragraph, of half the page if the other columns leave it that.
 
     They need none where all columns fit beside each other, on the page of a ``whole`` document.  In a paragraph a
-    derivative may be cut behind its bar.
+    derivative may be cut behind its bar; what several names begin stands in one, too, as wide as the longest name.
     """
     others = [max(visible_length(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head)) if n != 1]
-    room = max(0.25, min(0.55, 0.84 - sum(others) / WIDTH))  # four columns leave a sixth to what is between them
+    names = max(NAMES, 1 + max(visible_length(name) for row in t.rows for _, name in spans(row[0])))
     widths = [max(_width(row[n]) for row in (t.head, *t.rows)) for n in range(len(t.head))]
+    first = "l" if widths[0] <= names else f"p{{{names / WIDTH:.2f}\\textwidth}}"
+    others[0] = min(others[0], names)
+    room = max(0.25, min(0.55, 0.84 - sum(others) / WIDTH))  # four columns leave a sixth to what is between them
     cells = [" & ".join(t.head) + " \\\\ \\hline", *(" & ".join(row) + " \\\\" for row in t.rows)]
-    words = "l" if whole and sum(widths) + 3 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
+    words = "l" if whole and first == "l" and sum(widths) + 3 * len(widths) < WIDTH else f"p{{{room:.2f}\\textwidth}}"
     if words != "l":
         cells = [cell.replace(" / ", " / \\allowbreak ") for cell in cells]
-    columns = f"l{words}{'l' * (len(t.head) - 2)}"
+    columns = f"{first}{words}{'l' * (len(t.head) - 2)}"
     table = f"\\begin{{tabular}}{{{columns}}} {' '.join(cells)} \\end{{tabular}}"
     return f"{{\\renewcommand{{\\arraystretch}}{{1.15}}{table}}}"
 

@@ -48,7 +48,7 @@ def show(derivation: Derivation, console: Console | None = None) -> None:
     if found.networks:
         many = found.networks
         parts = [("before", many.before), ("the samples of a tile", many.sample)]
-        parts += [("a tile", many.tile), ("after", many.after)]
+        parts += [("each of them", many.added), ("a tile", many.tile), ("after", many.after)]
         _section(console, "Networks in lanes", parts, many)
 
 

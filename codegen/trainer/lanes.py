@@ -182,14 +182,17 @@ def _products(eq: Equation, builder: Builder, fixed: tuple[Index, ...], notes: t
     return contraction(eq, factors, builder.kinds, builder.tensors, fixed, notes)
 
 
-def in_every_lane(eq: Equation, builder: Builder, notes: tuple[str, ...], fixed: tuple[Index, ...] = ()) -> list[Node]:
+def in_every_lane(
+    eq: Equation, builder: Builder, notes: tuple[str, ...], fixed: tuple[Index, ...] = (), near: Index | None = None
+) -> list[Node]:
     """An equation for each lane, whose index is SAMPLE, the innermost; a short sum stays in a register.
 
     A long one is formed in its array; so is one with terms that exist in some places only, and the question where is
-    asked outside the lanes.  Indices that are ``fixed`` belong to a loop around.
+    asked outside the lanes.  Indices that are ``fixed`` belong to a loop around; ``near`` is the last around the lanes.
     """
     ranges = builder.ranges(eq)
     free, over = [i for i in eq.free if i is not SAMPLE and i not in fixed], list(eq.reduce)
+    free.sort(key=lambda i: i is near)
     terms = prod(ranges[i][1] - ranges[i][0] + 1 for i in over)
     if not over:
         return loops([*free, SAMPLE], ranges, [Assign(eq.lhs, eq.body, eq.accumulate, notes)])

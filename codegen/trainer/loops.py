@@ -121,7 +121,7 @@ def _is_perfect(loop: Loop) -> bool:
 
 
 def _is_lanes(loop: Loop) -> bool:
-    return all(isinstance(n, Loop) and n.index is SAMPLE for n in loop.body)
+    return all(isinstance(n, Loop) and (n.index is SAMPLE or _is_lanes(n)) for n in loop.body)
 
 
 def _uses(loop: Loop, i: Index) -> bool:

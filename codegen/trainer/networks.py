@@ -7,9 +7,11 @@ not differ from sample to sample is added once, after it:
 
     dW = Σ_samples (what each sample has) + samples · (what no sample has)
 
-The samples come in tiles of :data:`TILE`.  What derivatives are made of is kept for every sample of a tile, and then a
-derivative is loaded and stored once for all of them.  Samples that are absent from the last tile count as zeros, which
-is why only what is zero for zeros is added up in this way (:func:`_is_tiled`); all else is added sample by sample.
+The samples come in tiles of :data:`TILE`.  Every statement is carried out for all samples of a tile before the next
+one: a chain of statements each of which waits for the one before, as in a softmax, would leave most of the processor
+idle, and a weight is loaded once for all of them.  So is a derivative, and stored once.  Samples that are absent from
+the last tile repeat its last one, and count as zeros in the derivatives, which is why only what is zero for zeros is
+added up in this way (:func:`_is_tiled`); all else is added sample by sample.
 
 Weights and gradients stay where they are; all other arrays are the function's own memory, as there.
 """
@@ -38,13 +40,15 @@ MOST_ELEMENTS = 4096  # numbers of one network; 512 KiB of a thread's memory in 
 
 @dataclass(frozen=True)
 class Networks(Lanes):
-    """The kernel in four parts: what is done once, for every sample, for every tile of samples, and once again.
+    """The kernel in parts: what is done once, for the samples of a tile together, what each of those present is added
+    to, what is added up for all of them, and what is done once again.
 
     ``kept`` are the tensors that have a value for every sample of a tile.
     """
 
     before: tuple[Node, ...]
     sample: tuple[Node, ...]
+    added: tuple[Node, ...]
     tile: tuple[Node, ...]
     after: tuple[Node, ...]
     kept: frozenset[str]
@@ -56,8 +60,8 @@ def networks(program: Program, loss: str) -> Networks | None:
     if not (is_flat(program) and is_legal(program, builder)) or work(program.lines) > MOST_WORK:
         return None
     parts, kept = _parts(builder, program, loss)
-    before, sample, tile, after = (tuple(fuse(part)) for part in parts)
-    nodes = (*before, *sample, *tile, *after)
+    before, sample, added, tile, after = (tuple(fuse(part)) for part in parts)
+    nodes = (*before, *sample, *added, *tile, *after)
     used = {t for n in nodes for t in tensors_of(n)}
     own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]
     scalars = frozenset(t for t in own if at_home(t, nodes))
@@ -66,40 +70,38 @@ def networks(program: Program, loss: str) -> Networks | None:
     if sum(tensors[t].size for t in arrays) > MOST_ELEMENTS:
         return None
     kinds = dict.fromkeys(builder.tensors, Kind.BATCH)
-    return Networks(nodes, tensors, kinds, arrays, scalars, 1, LEAST, before, sample, tile, after, kept)
+    return Networks(nodes, tensors, kinds, arrays, scalars, 1, LEAST, before, sample, added, tile, after, kept)
 
 
 def _parts(builder: Builder, program: Program, loss: str) -> tuple[tuple[list[Node], ...], frozenset[str]]:
-    """The four parts, and what is kept for every sample of a tile."""
+    """The parts, and what is kept for every sample of a tile."""
     kinds = builder.kinds
+    kept = frozenset(t for t in builder.tensors if kinds[t] is Kind.BATCH)
     total = Line(0, Equation(Access(TOTAL), Access(loss)), "")
     lines = [*program.forward, total, *program.backward]
     lines = [line for line in lines if kinds[line.equation.lhs.tensor] is not Kind.PLAIN]
     parts = [_body(line.equation, builder) for line in lines]
     tiled = [_is_tiled(line.equation, each, kinds) for line, (each, _) in zip(lines, parts, strict=True)]
-    kept = frozenset(
-        a.tensor
-        for (each, _), is_tiled in zip(parts, tiled, strict=True)
-        for a in each.atoms(Access)
-        if is_tiled and kinds[a.tensor] is Kind.BATCH
-    )
     cleared = builder.cleared([line.equation for line in lines if kinds[line.equation.lhs.tensor] is Kind.BATCH])
-    begin = [node for node in cleared if tensors_of(node) <= kept]  # for all samples of a tile at once
-    sample = [node for node in cleared if node not in begin]
+    sample: list[Node] = list(cleared)
+    added: list[Node] = []
     tile: list[Node] = []
     after: list[Node] = []
     for line, (each, once), is_tiled in zip(lines, parts, tiled, strict=True):
         eq = line.equation
         eq = replace(eq, body=each, accumulate=eq.accumulate or kinds[eq.lhs.tensor] is Kind.SUMMED)
+        placed = replace(eq, ranges={**eq.ranges, PLACE: (0, TILE - 1)})
         if is_tiled:
-            over = replace(eq, ranges={**eq.ranges, PLACE: (0, TILE - 1)}, reduce=(PLACE, *eq.reduce))
+            over = replace(placed, reduce=(PLACE, *eq.reduce))
             tile += in_every_lane(_laned(over, kept), builder, _notes(line))
-        elif each != 0 or kinds[eq.lhs.tensor] is Kind.BATCH:
-            sample += in_every_lane(_laned(eq, kept), builder, _notes(line), (PLACE,))
+        elif kinds[eq.lhs.tensor] is Kind.BATCH:
+            sample += in_every_lane(_laned(placed, kept), builder, _notes(line), near=PLACE)
+        elif each != 0:
+            added += in_every_lane(_laned(eq, kept), builder, _notes(line), (PLACE,))
         if once != 0:
             after += in_every_lane(_laned(replace(eq, body=once)), builder, _notes(line))
-    begin += [Loop(PLACE, (0, TILE - 1), tuple(sample))] if sample else []
-    return (_before(builder, program.lines), begin, tile, after), kept
+    added = [Loop(PLACE, (0, TILE - 1), tuple(added))] if added else []
+    return (_before(builder, program.lines), sample, added, tile, after), kept
 
 
 def _before(builder: Builder, lines: Iterable[Line]) -> list[Node]:

@@ -10,7 +10,7 @@ from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.lanes import LANES
 from codegen.trainer.networks import PLACE, TILE, Networks
-from codegen.trainer.nodes import Loop
+from codegen.trainer.nodes import Loop, tensors_of
 from codegen.trainer.printer import Used, number_lines
 from codegen.trainer.schedule import TOTAL
 from derive.network import Network
@@ -30,8 +30,8 @@ class Text:
     spread: list[str]
     absent: list[str]
     before: tuple[str, ...]
-    begin: tuple[str, ...]
     sample: tuple[str, ...]
+    added: tuple[str, ...]
     tile: tuple[str, ...]
     after: tuple[str, ...]
     used: tuple[Used, ...]
@@ -41,12 +41,12 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> 
     """The text of a plan; ``names`` are the identifiers of its tensors."""
     scope = Identifiers(names.values())
     lane, place = scope.new("n"), scope.new("place")
-    begin = tuple(node for node in plan.sample if not isinstance(node, Loop))
-    body = tuple(node for each in plan.sample if isinstance(each, Loop) for node in each.body)
+    added = tuple(node for each in plan.added if isinstance(each, Loop) for node in each.body)
+    summed = {tensor for node in plan.tile for tensor in tensors_of(node)}
     parts: list[Kernel] = [
         kernel(plan.before, plan, names),
-        kernel(begin, plan, names, depth=2),
-        kernel(body, plan, names, depth=3, around={PLACE: place}),
+        kernel(plan.sample, plan, names, depth=2),
+        kernel(added, plan, names, depth=3, around={PLACE: place}),
         kernel(plan.tile, plan, names, depth=2),
         kernel(plan.after, plan, names),
     ]
@@ -66,15 +66,15 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> 
             head.append(f"{names[name]} = local(theta, {', '.join(map(str, (*tensor.shape, LANES)))})")
         own, at = (tensor.shape[1:], f"{place}, ") if name in plan.kept else (tensor.shape, "")
         element = f"{names[name]}[{at}{{at}}]"
-        if name in plan.kept:
+        if name in plan.kept and name in summed:
             absent.append(f"{names[name]}[{place}] = zero")
         if name in columns:
             source = f"data[{columns[name]}][sample, {{flat}}]"
             gather += _copied(own, element, source, lane, scope, each_lane=False)
             spread += _copied(own, element, source, lane, scope)
-    before, first, sample, tile, after = (part.lines for part in parts)
+    before, sample, each, tile, after = (part.lines for part in parts)
     used = tuple(part.used for part in parts)
-    return Text(lane, names[TOTAL], place, TILE, head, gather, spread, absent, before, first, sample, tile, after, used)
+    return Text(lane, names[TOTAL], place, TILE, head, gather, spread, absent, before, sample, each, tile, after, used)
 
 
 def _given(network: Network) -> dict[str, str]:

@@ -70,7 +70,7 @@ def check_plans(found: Plans, network: Network, places: Mapping[str, str], names
     if found.networks:
         many = found.networks
         used = {t: names[t] for t in many.arrays}
-        parts = [many.before, many.sample, many.tile, many.after]
+        parts = [many.before, many.sample, many.added, many.tile, many.after]
         check(parts, many.tensors, given=given, results={TOTAL, *slopes}, memory=used)
     if found.sequence:
         used = {t: names[t] for t in found.sequence.arrays}
