@@ -6,6 +6,7 @@ that it is one of those which the derivation has, rounded as it is printed; but 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from bisect import bisect_left
@@ -113,6 +114,11 @@ NUMERIC = re.compile(r"numbers|second forward|next updates|descent along|The sam
 PICTURE = re.compile(r"\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}", re.DOTALL)
 LENGTH = re.compile(r"\d*\.\d+(?:cm|em|pt|\\textwidth|\\baselineskip)")
 LABEL = re.compile(r"\\unitlabel\{\}\{([^{}]*)\}|\\footnotesize \$([^$]*)\$")  # of a network's picture, without lengths
+CONTINUED = re.compile(r"\\\\\*?\s*&\\quad")  # the end of a line that goes on
+#: The matrices that a number is multiplied by, behind it.
+FACTORS = re.compile(
+    r"(\\cdot (?:\([^()]*\) ?)?)(?:\s*\\begin\{bmatrix\}(?:[^a-z]|cdot)*\\end\{bmatrix\}(?:\^\{\\top\})?)+"
+)
 FEWER = 4  # places of numbers in tables, matrices and pictures
 TIE = 0.500001
 
@@ -132,7 +138,8 @@ def numbers_of(derivation: Derivation) -> set[float]:
         for element in derivation.network.tensors[name].elements() if slope.closed is not None else ():
             places = {i: n for i, n in zip(slope.indices, element.indices, strict=True) if i.is_Symbol}
             closed = derivation.scalars.named(rename(slope.closed, places))
-            found.update(_sizes([compile_scalar(closed)({}, numbers.samples[0])]))
+            with contextlib.suppress(KeyError):  # before the first element of a recurrence
+                found.update(_sizes([compile_scalar(closed)({}, numbers.samples[0])]))
     return found
 
 
@@ -162,7 +169,7 @@ def unknown(derivation: Derivation, options: Options = STANDARD, text: str = "")
             labels = [
                 " ".join(filter(None, label)) for picture in PICTURE.findall(part) for label in LABEL.findall(picture)
             ]
-            worked += [re.sub(r"\\begin\{bmatrix\}[^a-z]*\\end\{bmatrix\} *\\begin\{bmatrix\}", "", words), *labels]
+            worked += [FACTORS.sub(r"\1", CONTINUED.sub("", words)), *labels]
         else:
             formulas.update(m[0] for m in DECIMAL.finditer(words))
     known = sorted(numbers_of(derivation))
@@ -252,4 +259,5 @@ def check_random(made: Made, options: Options = STANDARD) -> str:
     except SpecError:  # w4 under the numbered notation
         assume(False)
     assert wrong == []
+    true_matrices(render(derivation, "net.spec"))
     return "agree" if check_printed(derivation) + count else "nothing printed"
