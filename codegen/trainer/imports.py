@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from codegen.trainer import vectormath
 
 FOR_COMPILER = [
-    "import ctypes",
+    "from llvmlite import binding",
     "from numba import _dynfunc, njit",
     "from numba.core.codegen import JITCodeLibrary",
     "from numba.core.compiler import CompilerBase, DefaultPassBuilder",

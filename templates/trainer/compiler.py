@@ -5,8 +5,7 @@ machine code of it.  Most functions of a trainer are only ever parts of others, 
 ``codegen.trainer.module`` copies this into the modules that it writes.
 """
 
-import ctypes
-
+from llvmlite import binding
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -67,7 +66,7 @@ class PartLowering(NativeLowering):
         state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
         super().run_pass(state)
         found, name, kept = state["cr"], state.func_id.func_name, (state.library,)
-        raising = ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value
+        raising = binding.address_of_symbol("PyErr_BadArgument")
         called = _dynfunc.make_function(found.fndesc.lookup_module(), name, "", raising, found.env, kept)
         state.targetctx.insert_user_function(called, found.fndesc, kept)
         state["cr"] = found._replace(cfunc=called)
