@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from autograd import grad
 from autograd.scipy.special import logsumexp
-from oracles import compiled
+from oracles import compiled, example, imported, network_of, sweep_of, trainer_of
 from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import train_test_split
 
@@ -643,3 +644,17 @@ def test_parts_of_kernels_are_not_for_python(make):
     part = next(f for name, f in vars(make("iris")).items() if name.startswith("philox_"))
     with pytest.raises(TypeError):
         part(0, 0, 0, 0, 0)
+
+
+def test_a_newer_numba_compiles_in_its_own_way(tmp_path):
+    """What is private to Numba is not touched in versions that nobody has tried; weights come out alike."""
+    path = tmp_path / "newer_trainer.py"
+    spec = example("two_two_one")
+    text = render(network_of(spec), sweep_of(spec), spec_name="net.spec", module_name="newer_trainer")
+    path.write_text(re.sub(r"^NEWEST = .*", "NEWEST = (0, 1)", text, flags=re.MULTILINE), encoding="utf-8")
+    newer, known = imported(path), trainer_of(spec, tmp_path)
+    assert newer.KernelCompiler is newer.PartCompiler is not known.KernelCompiler
+    x, y = np.array([[2.0, 3.0], [1.0, -1.0]]), np.array([1.0, 0.5])
+    settings = {"batch_size": 2, "max_iter": 3, "dtype": "float64"}
+    weights = [module.Trainer("sgd", **settings).fit(x, y).weights_["W1"] for module in (newer, known)]
+    np.testing.assert_allclose(*weights, rtol=1e-13)

@@ -6,14 +6,7 @@ from collections.abc import Iterable
 
 from codegen.trainer import vectormath
 
-FOR_COMPILER = [
-    "from llvmlite import binding",
-    "from numba import _dynfunc, njit",
-    "from numba.core.codegen import JITCodeLibrary",
-    "from numba.core.compiler import CompilerBase, DefaultPassBuilder",
-    "from numba.core.compiler_machinery import register_pass",
-    "from numba.core.typed_passes import NativeLowering",
-]
+FOR_COMPILER = ["from numba import njit, version_info", "from numba.core.compiler import Compiler"]
 IN_LANES = [
     "import math",
     "from numba import config, types",

@@ -128,7 +128,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
-        "compiler": _source("trainer/compiler.py", "# Passes"),
+        "compiler": _source("trainer/compiler.py", "# The newest"),
         "into_lanes": _source("trainer/lanes.py", "def shuffled(", "def contraction(") if block else "",
         "contraction": _source("trainer/lanes.py", "def contraction(") if contractions else "",
         "contractions": [f"{name} = {made}" for made, name in contractions.items()],
