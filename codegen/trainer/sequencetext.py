@@ -70,10 +70,11 @@ def sequence_text(
         if tensor.role == "weight":
             far = _place(tensor, letters, offsets[name], outside)
             near = _place(tensor, letters, plan.places[name], layout)
+            rows = ["for row in range(len(kept)):", *(f"{INDENT}{loop}" for loop in loops)]
             load += [*loops, f"{depth}{element} = theta[{far}]"]
-            load += [f"{depth}for row in range(len(kept)):", f"{depth}{INDENT}states[row, {near}] = kept[row, {far}]"]
+            load += [*rows, f"{depth}{INDENT}states[row, {near}] = kept[row, {far}]"]
             store += [*loops, f"{depth}theta[{far}] = {element}"]
-            store += [f"{depth}for row in range(len(kept)):", f"{depth}{INDENT}kept[row, {far}] = states[row, {near}]"]
+            store += [*rows, f"{depth}{INDENT}kept[row, {far}] = states[row, {near}]"]
         elif tensor.role in ("input", "target"):
             column = (*of_role["input"], *of_role["target"]).index(name)
             gather += [*loops, f"{depth}{element} = data[{column}][sample, {_place(tensor, letters, 0, outside)}]"]
