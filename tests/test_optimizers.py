@@ -16,6 +16,7 @@ import updates
 from autograd import grad
 from autograd.misc.optimizers import adam as autograd_adam
 from autograd.misc.optimizers import rmsprop as autograd_rmsprop
+from oracles import compiled
 from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from updates import adadelta, adagrad, adamw, nadam, rmsprop, rprop
@@ -78,20 +79,15 @@ def make(tmp_path_factory) -> Callable[[str], ModuleType]:
     return build
 
 
-def step_of(module: ModuleType, solver: str):
-    """The compiled update of one solver."""
-    return next(f for name, f in vars(module).items() if name.startswith(f"step_{solver}_"))
-
-
 def trajectory(module: ModuleType, solver: str, dtype="float64", **changed: float) -> np.ndarray:
     """The weights after each of fifty updates from :data:`START` by the compiled update alone."""
     rate, *settings = {**module.SOLVERS[solver], **changed}.values()
     theta = START.astype(dtype)
     states = np.zeros((module.STATES[solver], theta.size), dtype)
-    slope, found = grad(valley), []
+    slope, step, found = grad(valley), compiled(module, f"step_{solver}"), []
     for k in range(1, UPDATES + 1):
         gradient = 2 * slope(theta.astype(float)).astype(dtype)
-        step_of(module, solver)(theta, gradient, theta.dtype.type(0.5), float(k), rate, np.array(settings), states)
+        step(theta, gradient, theta.dtype.type(0.5), float(k), rate, np.array(settings), states)
         found.append(theta.astype(float))
     return np.array(found)
 
@@ -298,8 +294,8 @@ def test_a_rate_that_changes_in_training(make) -> None:
 def test_only_the_solver_in_use_is_compiled(make) -> None:
     module = make(LINE)
     module.Trainer("adam", max_iter=1).fit([[1, 2], [2, 1]], [1, 2])
-    compiled = [s for s in module.SOLVERS if step_of(module, s).signatures]
-    assert compiled == ["adam"]
+    steps = {s: next(f for name, f in vars(module).items() if name.startswith(f"step_{s}_")) for s in module.SOLVERS}
+    assert [s for s, step in steps.items() if step.signatures] == ["adam"]
 
 
 def test_a_solver_has_its_own_rate_unless_the_trainer_has_one(make) -> None:
