@@ -73,9 +73,14 @@ def imported(path: Path) -> ModuleType:
     return module
 
 
+def part_of(module: ModuleType, name: str) -> Any:
+    """A part of the kernels of a trainer, whose name ends in the hash of all of them."""
+    return next(f for n, f in vars(module).items() if n.rpartition("_")[0] == name)
+
+
 def compiled(module: ModuleType, name: str) -> Callable[..., Any]:
-    """A part of the kernels of a trainer, whose name ends in the hash of all of them, as Python can call it."""
-    part = next(f for n, f in vars(module).items() if n.rpartition("_")[0] == name)
+    """A part of the kernels of a trainer as Python can call it."""
+    part = part_of(module, name)
 
     @njit
     def called(*given):  # type: ignore[no-untyped-def]

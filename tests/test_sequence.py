@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic, networks
-from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of
+from oracles import derived, draw, feed_forward, network_of, part_of, sweep_of, trainer_of
 
 from codegen.trainer.nodes import Assign, Loop, Reduce, walk
 from codegen.trainer.plans import plans
@@ -99,7 +99,7 @@ def test_every_solver_moves_the_weights_as_its_loop_over_all_weights_does(spec, 
             given_settings = chosen(module, solver, np.array(rest))
             kernel(module.ALL_BITS, places, theta, states, data, constants, k, rate, given_settings)
         expected, kept = start.copy(), np.zeros_like(states)
-        step = next(f for name, f in vars(module).items() if name.startswith(f"step_{solver}_"))
+        step = part_of(module, f"step_{solver}")
         for k, sample in enumerate(samples, 1):
             _, slopes = derived(spec, sample | module.unpacked(expected))
             gradient = np.concatenate([slopes[name].reshape(-1) for name in module.WEIGHTS])

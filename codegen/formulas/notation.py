@@ -89,9 +89,8 @@ class Notation:
         self.deltas = self._delta_names(sweep)
         self.signs = Signs(map(adjoint_name, sweep.deltas) if self.profile.sign == "minus" else ())
         for d in list(sweep.deltas) if self.signs.tensors else ():
-            opposite_name = opposite(adjoint_name(d))
-            self.tensors |= {opposite_name: self.tensors[adjoint_name(d)], opposite_name[1:]: self.tensors[d]}
-            self.deltas[opposite_name[1:]] = self.deltas[d]
+            value = opposite(adjoint_name(d))[1:]
+            self.tensors[value], self.deltas[value] = self.tensors[d], self.deltas[d]
         if self.signs.tensors:
             self.signs = self.signs.with_sums(flatten((*sweep.equations, *sweep.absorbed)), self.tensors)
             self.tensors |= {opposite(name): self.tensors[name] for name in self.signs.tensors}

@@ -200,8 +200,8 @@ class _Anatomy:
         for eq in network.flat_equations:
             inner = (found[a.tensor] if self.tensors[a.tensor].anonymous else {a.tensor} for a in eq.reads)
             found[eq.lhs.tensor] = set().union(*inner)
-        roles = {n: {self.tensors[inner].role for inner in names} for n, names in found.items()}
-        self.weighted = {n: "weight" in inner for n, inner in roles.items()}  # h with z where h = tanh(z)
+        weights = {tensor.name for tensor in network.weights}
+        self.weighted = {n: not weights.isdisjoint(names) for n, names in found.items()}  # h with z where h = tanh(z)
         self.reads = {
             n: {inner for inner in names if self.tensors[inner].role in ("input", "value")}
             for n, names in found.items()

@@ -113,12 +113,10 @@ def _meaning(lecture: Lecture, tensor: Tensor) -> str:
 
 def _values_in(lecture: Lecture, eq: Equation) -> set[str]:
     """The named tensors that an equation reads, itself or in its sums without a name."""
-    tensors = lecture.network.tensors
-    inner = {e.lhs.tensor: e for e in lecture.network.flat_equations if tensors[e.lhs.tensor].anonymous}
     found: set[str] = set()
-    for access in eq.reads:
-        name = access.tensor
-        found |= _values_in(lecture, inner[name]) if name in inner else {name}
+    for name in (access.tensor for access in eq.reads):
+        anonymous = lecture.network.tensors[name].anonymous
+        found |= _values_in(lecture, lecture.writer.equations[name]) if anonymous else {name}
     return found
 
 
