@@ -95,7 +95,7 @@ def matrix_row(found: Gradient) -> Row | None:
     assert isinstance(board.writer, Latex)
     matrix = MatrixWriter(board.writer)
     text, loss = matrix.gradient(equations[0]), board.writer.access(Access(board.network.loss))
-    return Row(f"\\frac{{\\partial {loss}}}{{\\partial {matrix.bold(found.element.tensor)}}}", text) if text else None
+    return Row(f"\\frac{{\\partial {loss}}}{{\\partial {matrix.letter(found.element.tensor)}}}", text) if text else None
 
 
 def with_matrices(found: Gradient) -> list[Row]:

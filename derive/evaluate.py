@@ -58,7 +58,8 @@ def number(value: sympy.Expr | float) -> Number:
         return context.mpf(value.p) / value.q
     if isinstance(value, (int, float)):
         return context.mpf(value)
-    return context.mpf(value.evalf(DIGITS + 10)._mpf_)
+    found = value.evalf(DIGITS + 10)
+    return number(found) if isinstance(found, sympy.Rational) else context.mpf(found._mpf_)  # silu(0) is an integer
 
 
 @lru_cache(maxsize=8192)  # equations are carried out many times in a proof

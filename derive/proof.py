@@ -5,6 +5,7 @@ At random points, in 50-digit arithmetic, the derivative equations are compared 
 * the **complex step** Im L(w + ih)/h and the **central difference** (L(w + h) − L(w − h))/2h of the forward
   equations, which know nothing of the calculus (Squire and Trapp 1998);
 * the **matrix form**: the outer products that a gradient matrix is printed as, multiplied out;
+* the **vector form**: the equations of whole vectors (:mod:`derive.vectorform`), with their elements at every time;
 * the **batch form**: the matrices of several samples (:mod:`derive.batchform`), with the samples one by one;
 * for small networks, for every weight: every line of the **chain rule** down to the closed form in named quantities,
   the same **expanded** to inputs and weights, and SymPy's own **direct derivative** of the loss composed into one
@@ -21,10 +22,11 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.batchproof import ShapeError, differences, has_batches
 from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
 from derive.expressions import Access, accesses, rename, smooth
+from derive.formproof import Pairs, batch_differences, has_batches, vector_differences
+from derive.formvalue import ShapeError
 from derive.functions import written_out
 from derive.gradient import Sweep, adjoint_name, sweep
 from derive.index_steps import IndexSteps, evaluate
@@ -115,9 +117,10 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
             found.setdefault(name, []).append(_difference(derivative, derived, scale))
         for name, weight, form in forms:
             found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
+        found.setdefault("vector form", []).extend(_compared(vector_differences(narrow, swept, values)))
         if has_batches(narrow):
             batch = [values, *(_point(narrow, swept, chance, data)[1] for _ in range(BATCH - 1))]
-            found.setdefault("batch form", []).extend(_in_batches(narrow, swept, batch))
+            found.setdefault("batch form", []).extend(_compared(batch_differences(narrow, swept, batch)))
     checks = tuple(
         Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT)))
         for name, errors in found.items()
@@ -129,11 +132,11 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
     return Proof(checks, POINTS, narrow is not network)
 
 
-def _in_batches(network: Network, swept: Sweep, samples: list[Values]) -> list[Number]:
+def _compared(pairs: Pairs) -> list[Number]:
     try:
-        return [_difference(one, other) for one, other in differences(network, swept, samples)]
+        return [_difference(one, other) for one, other in pairs]
     except ShapeError:
-        raise ProofError("the matrices of a batch do not go together") from None
+        raise ProofError("the matrices of a form do not go together") from None
 
 
 def _gradient(values: Values, weight: Access) -> Number:

@@ -19,9 +19,9 @@ from codegen.options import Options
 from codegen.sections.batches import batch_form, batch_writer, gradient_rows, value_rows
 from codegen.sections.matrices import matrix_form
 from derive.batchform import BatchForms
-from derive.batchtree import Letter
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
+from derive.formtree import Letter
 from derive.gradient import adjoint_name
 from derive.language.build import load
 from derive.proof import ProofError

@@ -8,7 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from oracles import network_of, sweep_of
 from robust import reading, working
+
+from codegen.formulas.notation import Notation
 
 #: Specifications for which some output was not written, by what was wrong.
 FOUND = {
@@ -68,6 +71,10 @@ FOUND = {
         "q = pad(h^2, 2)\ng[i] = sum(u: M[u] * q[i+u-3]) + x[i]\ntarget t\n"
         "loss T = (v @ g - t)^2 + -1 * sum(q)\n"
     ),
+    "a formula of the zeros around a tensor": (
+        "input x[2]\nweight w[1]\ntarget t[3]\np = pad(x, 2)\nh[i] = silu(sum(u: w[u] * p[3*i+u-5]))\n"
+        "y[3] = dense(h * tanh(x))\nloss L = mae(y, t) + 0.01 * l2(w)\n"
+    ),
     "functions of numbers alone": "define f(z) = z * sigmoid(1.702)\nweight w\nloss L = f(w)^2 + f(w) * log(f(2))\n",
     "a function with the name of one of mpmath's": (
         "define zeta(z) = exp(z) + z\nweight w\nloss L = (zeta(2) * w - zeta(w))^2\n"
@@ -102,3 +109,11 @@ def test_an_answer_that_quotes_much_is_short(tmp_path: Path) -> None:
     path = tmp_path / "net.spec"
     path.write_text(f"weight w[{', '.join('1' * 300)}]\nloss L = w\n", encoding="utf-8")
     assert reading(path) == (False, "")
+
+
+@pytest.mark.parametrize("notation", ["indexed", "nielsen", "cs231n"])
+def test_two_deltas_never_have_one_letter(notation: str) -> None:
+    """The numbers of two scalars, h1 and o1, are not those of layers."""
+    spec = "weight u, v, w\nh1 = sin(u)\nh2 = cos(v) * h1\no1 = exp(w * h1) * h2^2\nloss L = o1^2 + o1 * h2\n"
+    found = Notation(network_of(spec), sweep_of(spec), notation).deltas.values()
+    assert len({name.latex() for name in found}) == len({name.text for name in found}) == len(found) >= 3

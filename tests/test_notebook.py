@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,6 @@ from codegen.formats import ipynb
 from codegen.formats.celldata import Draw
 from codegen.formats.cells import Cells
 from codegen.formats.numpycode import Names
-from codegen.notes.compose import notes
-from codegen.notes.document import Display, Table
 from codegen.options import Options
 from derive.derivation import Derivation, derive
 from derive.diagnostics import SpecError
@@ -214,11 +213,7 @@ def unchecked(text: str, source: str) -> list[str]:
     [("two_two_one", 6), ("relu_two_two", 6), ("rnn", 6), ("schedule", 6), ("sum", 8), ("wide", 6)],
 )
 def test_every_number_of_the_text_stands_in_the_code(name: str, decimals: int) -> None:
-    """Of matrices every element, of tables every cell; and after every formula stands a cell.
-
-    Vectors without a batch, of a recurrence for example, stand in matrix form without a cell of their own: the cells of
-    the layers have done the same with arrays.
-    """
+    """Of matrices every element, of tables every cell."""
     options = Options(decimals=decimals)
     cells = ipynb.written(derivation(name), "net.spec", options).cells
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
@@ -229,11 +224,18 @@ def test_every_number_of_the_text_stands_in_the_code(name: str, decimals: int) -
     for m in numbers[:: len(numbers) // 12]:
         wrong = f"{text[: m.start(1)]}{m[1][:-1]}{(int(m[1][-1]) + 5) % 10}{text[m.end(1) :]}"
         assert len(unchecked(wrong, source)) == 1, m
-    for section in notes(derivation(name), options)[1]:
-        if (name, section.title) == ("wide", "The same as matrices"):
-            continue
-        shown = [n for n, block in enumerate(section.blocks, 1) if isinstance(block, (Display, Table))]
-        assert max(shown, default=0) <= max((place for place, _ in section.cells), default=0), section.title
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "examples" / f"{n}.spec" for n in EXAMPLES), *PUBLISHED], ids=lambda p: p.stem
+)
+def test_after_every_formula_stands_a_cell(path: Path) -> None:
+    """A text with formulas or numbers of their own line is followed by a cell, if it is not about the proof alone."""
+    found = derivation(path.stem) if path.stem in EXAMPLES else derive(load(read(path)))
+    cells = ipynb.written(found, path.name).cells
+    texts = [(cell.source, after.cell_type) for cell, after in zip(cells, [*cells[1:], cells[0]], strict=True)]
+    assert [text for text, after in texts if after != "code" and ("$$" in text or "| --- |" in text)][1:] == []
+    assert "## Notation" in texts[1][0], "the only table without a cell"
 
 
 @pytest.mark.parametrize("name", ["two_two_one", "xor", "wide", "sum"])

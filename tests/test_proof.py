@@ -77,10 +77,12 @@ def test_every_further_network_is_proved(name: str) -> None:
 def test_all_weights_of_a_small_network_are_compared() -> None:
     proof = proof_of(example("two_two_one"))
     compared = {c.name: c.comparisons for c in proof.checks}
-    lines, elements = compared.pop("chain rule"), compared.pop("batch form")
+    lines, elements, vectors = (compared.pop(name) for name in ("chain rule", "batch form", "vector form"))
     assert compared == dict.fromkeys(NUMERIC | SYMBOLIC | {"matrix form"}, 6 * proof.points)
     # h, prediction and δ of two samples and six weights, with samples in columns and in rows, W or Wᵀ
     assert elements == 4 * (2 * (2 + 1 + 1) + 6) * proof.points
+    # of one sample also the error
+    assert vectors == 4 * (2 + 1 + 1 + 1 + 6) * proof.points
     assert lines >= 6 * 5 * proof.points, "five lines for each of six weights"
 
 

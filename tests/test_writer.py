@@ -50,7 +50,7 @@ def equations(spec: str) -> dict[str, Equation]:
 
 def plain(latex: str) -> str:
     """LaTeX without the marks that only move things: thin spaces, growing brackets, blanks."""
-    return re.sub(r"\\(?:left|right|[,;:!]|quad)(?![A-Za-z])|\s", "", latex)
+    return re.sub(r"\\(?:left|right|[bB]igg?[lr]|[,;:!]|quad)(?![A-Za-z])|\s", "", latex)
 
 
 # Order --------------------------------------------------------------------------------------------------------

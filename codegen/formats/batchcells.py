@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-
-import sympy
+from collections.abc import Mapping, Sequence, Set
 
 from codegen.formats.cellpasses import SHOWN
 from codegen.formats.cells import Cells
-from codegen.formats.celltext import indented, list_text
-from codegen.formats.numpycode import INDENT, NumpyPrinter
-from codegen.trainer.printer import ATOM
+from codegen.formats.celltext import indented, list_text, nested
+from codegen.formats.formcode import FormCode
+from codegen.formats.numpycode import INDENT
 from derive import evaluate
 from derive.batchform import BatchForms
-from derive.batchproof import in_batches
-from derive.batchtree import (
-    Applied,
-    Count,
-    Elementwise,
-    Form,
-    Letter,
-    Number,
-    Ones,
-    Positive,
-    Power,
-    Product,
-    Scaled,
-    Sum,
-)
-from derive.network import Tensor
+from derive.formproof import in_batches
+from derive.formtree import Letter, leaves
 from derive.numbers import at
 
 MATRIX_DECIMALS = 4  # of the numbers in matrices
 DRAWN = 3  # samples of a batch where the specification gives none
-_PLACE = sympy.Dummy()
-_HOLE = "\0"  # where the argument of a function stands
-_SUM, _PRODUCT, _ATOM = range(3)  # how tightly a text binds
 
 
-class BatchCell:
+class BatchCell(FormCode):
     """The source of one cell."""
 
+    forms: BatchForms
+
     def __init__(self, cells: Cells, forms: BatchForms) -> None:
-        self.cells, self.forms, self.tensors = cells, forms, forms.tensors
+        super().__init__(cells, forms)
         values, slopes = in_batches(cells.network, cells.sweep)
         mean = cells.network.batch != "sum"
         found = {eq.lhs.tensor: forms.equation(eq) for eq in values}
@@ -54,7 +37,8 @@ class BatchCell:
     def source(self) -> str:
         """Data, letters, products and what they must agree with."""
         data = [t.name for t in self.cells.data]
-        letters = [n.tensor for form in [*self.values.values(), *self.slopes.values()] for n in _letters(form)]
+        forms = [*self.values.values(), *self.slopes.values()]
+        letters = [leaf.tensor for form in forms for leaf in leaves(form) if isinstance(leaf, Letter)]
         read = [n for n in dict.fromkeys(letters) if n not in self.values and n not in data]
         lines = [*self._samples(), f"{self.count} = len(batch)", *self._data(), *self._weights(read)]
         lines += self._quantities([n for n in read if self.forms.sampled(n)])
@@ -115,7 +99,7 @@ class BatchCell:
         if not self.cells.small:
             return []
         arrays = [self.tensors[n] for n in read if not self.forms.sampled(n) and self.tensors[n].shape]
-        return [f"{self._name(t.name)} = np.array({_nested(self.cells.variables([t]), t.shape)})" for t in arrays]
+        return [f"{self._name(t.name)} = np.array({nested(self.cells.variables([t]), t.shape)})" for t in arrays]
 
     def _quantities(self, read: list[str]) -> list[str]:
         """What has no matrix form comes from the passes of the samples."""
@@ -154,53 +138,8 @@ class BatchCell:
             lines.append(f"assert np.allclose(np.ravel(found), np.ravel({here}))")
         return lines
 
-    # formulas
-
-    def text(self, form: Form, least: int = _SUM) -> str:
-        """A form as source, in brackets if it binds less tightly than ``least``."""
-        text, binds = self._text(form)
-        return text if binds >= least else f"({text})"
-
-    def _text(self, form: Form) -> tuple[str, int]:
-        match form:
-            case Number(value):
-                return self._printer().text(value, ATOM), _ATOM
-            case Count(share):
-                return (f"1 / {self.count}", _PRODUCT) if share else (self.count, _ATOM)
-            case Letter(tensor, turned):
-                return self._letter(self.tensors[tensor], turned), _ATOM
-            case Ones(extent, turned):
-                length = self.count if extent is None else str(extent)
-                return f"np.ones({f'(1, {length})' if turned else f'({length}, 1)'})", _ATOM
-            case Sum(terms):
-                text = ""
-                for negative, term in terms:
-                    sign = ("-" if negative else "") if not text else (" - " if negative else " + ")
-                    text += sign + self.text(term, _PRODUCT)
-                return text, _SUM
-            case Product(factors):
-                text, number = self.text(factors[0], _ATOM), self._is_number(factors[0])
-                for factor in factors[1:]:
-                    sign = "*" if number or self._is_number(factor) else "@"
-                    text, number = f"{text} {sign} {self.text(factor, _ATOM)}", number and self._is_number(factor)
-                return text, _PRODUCT
-            case Elementwise(factors):
-                return " * ".join(self.text(f, _ATOM) for f in factors), _PRODUCT
-            case Scaled(front, matrix):
-                numbers = [self.text(f, _PRODUCT if not n else _ATOM) for n, f in enumerate(front)]
-                return " * ".join([*numbers, self.text(matrix, _ATOM)]), _PRODUCT
-            case Power(base, exponent):
-                return f"{self.text(base, _ATOM)}**{exponent}", _PRODUCT
-            case Positive(inside):
-                return f"1.0 * ({self.text(inside, _PRODUCT)} > 0)", _PRODUCT
-            case Applied(call, inside):
-                text = self._printer().text(call.func(_PLACE, *call.args[1:]))
-                written = self.text(inside)
-                text = text.replace(f"({_HOLE})", f"({written})").replace(f"({_HOLE}, ", f"({written}, ")
-                return text.replace(_HOLE, f"({written})"), _ATOM
-
-    def _letter(self, tensor: Tensor, turned: bool) -> str:
-        name = self._name(tensor.name)
+    def _letter(self, letter: Letter) -> str:
+        tensor, turned, name = self.tensors[letter.tensor], letter.turned, self._name(letter.tensor)
         if self.forms.sampled(tensor.name):
             return f"{name}.T" if turned else name
         stands_turned = self.forms.turned(tensor.name, len(tensor.shape)) != turned
@@ -208,47 +147,5 @@ class BatchCell:
             return f"{name}[None, :]" if stands_turned else f"{name}[:, None]"
         return f"{name}.T" if stands_turned and tensor.shape else name
 
-    def _is_number(self, form: Form) -> bool:
-        match form:
-            case Number() | Count():
-                return True
-            case Letter(tensor):
-                return not self.forms.sampled(tensor) and not self.tensors[tensor].shape
-            case Ones():
-                return False
-        return all(map(self._is_number, _parts(form)))
-
-    def _printer(self) -> NumpyPrinter:
-        cells = self.cells
-        return NumpyPrinter(_no_access, str, {_PLACE: _HOLE}, cells.names.functions, cells.used)
-
-
-def _nested(names: list[str], shape: tuple[int, ...]) -> str:
-    """The elements of an array of one or two indices."""
-    if len(shape) == 1:
-        return list_text(names)
-    return list_text([list_text(names[n : n + shape[1]]) for n in range(0, len(names), shape[1])])
-
-
-def _no_access(access: object) -> str:
-    raise AssertionError(f"a number of a matrix form reads {access}")
-
-
-def _parts(form: Form) -> tuple[Form, ...]:
-    match form:
-        case Sum(terms):
-            return tuple(term for _, term in terms)
-        case Product(factors) | Elementwise(factors):
-            return factors
-        case Scaled(front, matrix):
-            return (*front, matrix)
-        case Power(inside) | Positive(inside) | Applied(_, inside):
-            return (inside,)
-    return ()
-
-
-def _letters(form: Form) -> Iterator[Letter]:
-    if isinstance(form, Letter):
-        yield form
-    for part in _parts(form):
-        yield from _letters(part)
+    def _is_scalar(self, tensor: str) -> bool:
+        return not self.forms.sampled(tensor) and not self.tensors[tensor].shape

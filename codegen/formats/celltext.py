@@ -90,3 +90,24 @@ def list_text(names: list[str]) -> str:
 
 def indented(lines: Iterable[str]) -> list[str]:
     return [INDENT + line if line else line for line in lines]
+
+
+def nested(names: list[str], shape: tuple[int, ...]) -> str:
+    """The elements of an array as lists in lists."""
+    if len(shape) < 2:
+        return list_text(names)
+    size = len(names) // shape[0]
+    return list_text([nested(names[n : n + size], shape[1:]) for n in range(0, len(names), size)])
+
+
+def filled(head: str, items: list[str], tail: str, width: int = 110) -> list[str]:
+    """Items between brackets, on several lines where one is too long."""
+    line = f"{head}{', '.join(items)}{tail}"
+    if len(line) <= width:
+        return [line]
+    lines = [INDENT]
+    for item in items:
+        if len(lines[-1]) + len(item) > width and lines[-1].strip():
+            lines.append(INDENT)
+        lines[-1] += f"{item}, "
+    return [head, *(line.rstrip() for line in lines), tail]

@@ -26,7 +26,7 @@ from derive.tidy import derivative_of
 #: What the cells of a notebook use besides the quantities of a network.
 WORDS = (
     "rng samples weights data loss gradient gradients update same difference new_weights erf one other slopes points "
-    "place places slope count nearby batch found trained losses now step parts predicted predictions"
+    "place places slope count nearby batch found elements trained losses now step parts predicted predictions"
 ).split()
 
 INDENT = "    "

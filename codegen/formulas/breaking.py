@@ -107,7 +107,9 @@ def _split(latex: str, cut: _Cut) -> list[str]:
     """A formula cut at every place where it may be."""
     parts, depth, start = [], 0, 0
     for position, atom in _atoms(latex):
-        if depth <= cut.depth and latex.startswith(cut.marks, position) and latex[start:position].strip():
+        before = latex[start:position].rstrip()
+        condition = before.endswith("]") and cut.marks == _FACTORS  # what holds under it stands beside it
+        if depth <= cut.depth and latex.startswith(cut.marks, position) and before and not condition:
             parts.append(latex[start:position])
             start = position
         depth += _DEPTHS.get(atom[-1], 0) if len(atom) == 1 or _SIZED.match(atom) else 0

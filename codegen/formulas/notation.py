@@ -109,9 +109,18 @@ class Notation:
         deltas = list(sweep.deltas)
         if deltas and self.numbered and not self.tensors[deltas[0]].shape:
             found[deltas.pop(0)] = Name("\\Delta", "", "", "Δ")
-        letter = word(self.profile.delta)
         arrays = [d for d in deltas if self.tensors[d].shape]
         layered = all(_digits(d) and self._number(self.names.get(d)) for d in arrays)
+        spelt = self._deltas_spelt(deltas, layered)
+        if min(len({n.latex() for n in spelt.values()}), len({n.text for n in spelt.values()})) < len(spelt):
+            # Their numbers are not those of layers, as of two scalars h1 and o1.
+            spelt = self._deltas_spelt(deltas, layered=False)
+        return found | spelt
+
+    def _deltas_spelt(self, deltas: list[str], layered: bool) -> dict[str, Name]:
+        """δs with the numbers of their layers, or with the names of what they are the derivatives by."""
+        found = {}
+        letter = word(self.profile.delta)
         for d in deltas:
             name = self.names.get(d) or Name("\\Sigma", "", d.strip("Σ"), d)
             numbered = bool(layered and _digits(d))

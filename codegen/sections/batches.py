@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from codegen.formats.batchcells import MATRIX_DECIMALS, BatchCell
-from codegen.formulas.batches import COUNT, BatchWriter
+from codegen.formulas.batches import BatchWriter
+from codegen.formulas.formwriter import COUNT
 from codegen.formulas.layout import Shown, relation
 from codegen.formulas.matrices import MAX_SIDE, bmatrix
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.pairs import in_pairs
-from derive.batchproof import has_batches, in_batches
 from derive.evaluate import Number
+from derive.formproof import has_batches, in_batches
 from derive.gradient import adjoint_name
 
 Numbers = list[list[Number]]  # in rows, as they are printed

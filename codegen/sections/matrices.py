@@ -6,21 +6,27 @@ from functools import partial
 
 import sympy
 
+from codegen.formats.vectorcells import VectorCell
 from codegen.formulas.layout import WIDTH, visible_length
 from codegen.formulas.matrices import bmatrix, factored, grid
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.batches import batch_form
 from codegen.sections.pairs import in_pairs
-from derive.network import flatten
+from derive.expressions import Access
+from derive.formproof import named_equations
+from derive.formtree import Form
+from derive.network import Equation
 
 
 def matrix_form(lecture: Lecture) -> list[Section]:
     section = Section("The same as matrices")
     rows = matrix_rows(lecture)
-    if rows and not lecture.notation.numbered and lecture.matrix.has_vectors():
+    if rows and not lecture.notation.numbered:
         section.say(layout_of(lecture))
         section.display(*rows)
+        equations = [eq for group in vector_forms(lecture) for eq, _ in group]
+        section.code(lambda: VectorCell(lecture.cells, lecture.matrix.forms_of_derivatives(), equations).source())
     if lecture.small:
         blocks = element_matrices(lecture)
         if blocks:
@@ -66,28 +72,33 @@ def element_matrices(lecture: Lecture) -> list[list[Row]]:
     return blocks
 
 
+def _left(lecture: Lecture, eq: Equation) -> str:
+    """The letter of a value or a δ, or ∂L/∂W."""
+    of_weight = eq.lhs.tensor.removeprefix("∂")
+    if eq.lhs.tensor.startswith("∂") and of_weight not in lecture.sweep.deltas:
+        return lecture.derivative(lecture.matrix.left(Access(of_weight, *eq.lhs.indices)))
+    return lecture.matrix.left(eq.lhs)
+
+
 def _symbols(lecture: Lecture, sign: str, expression: sympy.Expr, scalar: bool = False) -> str:
     expression = lecture.unsigned(expression, sign)
     return lecture.writer.factor(expression) if scalar else lecture.writer.line(expression)
 
 
 def matrix_rows(lecture: Lecture) -> list[Row]:
-    """Values, then δs, then derivatives by the weights; those that have no matrix form are left out."""
-    values, deltas, gradients = [], [], []
-    for eq in lecture.network.flat_equations:
-        if not lecture.network.tensors[eq.lhs.tensor].anonymous:
-            text = lecture.matrix.equation(eq)
-            if text and "\\sum" not in text:
-                values.append(Row(lecture.matrix.left(eq.lhs), text))
-    for eq in flatten(lecture.sweep.equations):
-        name = eq.lhs.tensor.removeprefix("∂")
-        if name in lecture.sweep.deltas and not eq.accumulate:
-            text = lecture.matrix.equation(eq)
-            if text:
-                deltas.append(Row(lecture.matrix.left(eq.lhs), text))
-        elif name in lecture.sweep.weights and not eq.accumulate:
-            text = lecture.matrix.gradient(eq)
-            if text:
-                left = lecture.derivative(lecture.matrix.bold(name))
-                gradients.append(Row(left, text))
+    """Values, then δs, then derivatives by the weights."""
+    values, deltas, gradients = (
+        [Row(_left(lecture, eq), lecture.matrix.text(form)) for eq, form in group] for group in vector_forms(lecture)
+    )
     return [*in_pairs(values), *deltas, *in_pairs(gradients)]
+
+
+def vector_forms(lecture: Lecture) -> list[list[tuple[Equation, Form]]]:
+    """The equations that have a matrix form: of values, of δs and of derivatives by weights; none of numbers only."""
+    matrix = lecture.matrix
+    groups = [
+        [(eq, form) for eq in equations if (form := matrix.form(eq)) is not None]
+        for equations in named_equations(lecture.network, lecture.sweep)
+    ]
+    vectors = any(matrix.speaks_of_vectors(form) for group in groups for _, form in group)
+    return groups if vectors else [[], [], []]
