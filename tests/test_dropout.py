@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from sklearn.model_selection import train_test_split
 from test_trainer import compiled, softmax_loss
 
 from codegen import report
+from codegen.formats import ipynb
 from codegen.notes import compose as notes
 from derive.derivation import derive
 
@@ -237,3 +239,21 @@ def test_digits_are_learned_with_dropout(import_trainer):
     a, b, c, d = train_test_split(X / 16, y, test_size=0.2, random_state=0, stratify=y)
     trainer = import_trainer(spec, "digits_dropout").Trainer().fit(a, c)
     assert trainer.score(b, d) >= 0.97
+
+
+def test_a_notebook_draws_a_mask_as_the_text_says() -> None:
+    """Both numbers of the sentence stand in the first cell, and no other ones would do."""
+    found = derive(network_of(SMALL.replace("0.2)", "1/5)")))
+    cells = ipynb.written(found, "net.spec").cells
+    said = next(c.source for c in cells if "Mask: " in c.source)
+    zero, otherwise = re.search(r"is \$0\$ with probability \$([\d.]+)\$ and \$([\d.]+)\$ otherwise", said).groups()
+    first = next(c.source for c in cells if c.cell_type == "code")
+    lines = [line for line in first.splitlines() if "drawn_M1" in line or f"* {otherwise}" in line]
+    assert len(lines) == 4
+    start = "import numpy as np\n"
+    exec(start + "\n".join(lines), {})
+    for right, wrong in ((f"< {zero},", "< 0.25,"), (f"0.0, {otherwise})", "0.0, 1.3)"), (f"* {otherwise}", "* 1.3")):
+        changed = "\n".join(lines).replace(right, wrong)
+        assert changed != "\n".join(lines)
+        with pytest.raises(AssertionError):
+            exec(start + changed, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from codegen.formats.celltext import array_text, flat, functions_in, list_text, printed_as, tuple_text
+from codegen.formats.celltext import array_text, flat, functions_in, list_text, number_text, printed_as, tuple_text
 from codegen.formats.numpycode import INDENT, Arrays, Elements, Names, definition, slopes
 from codegen.formulas.layout import show
 from codegen.options import DECIMALS, MOST_DECIMALS
@@ -14,6 +14,7 @@ from derive.derivation import Derivation
 from derive.evaluate import Number
 from derive.expressions import Access
 from derive.gradient import adjoint_name
+from derive.language.masks import kept
 from derive.naming import element_names
 from derive.network import Numbers, Tensor, flatten
 from derive.scalars import adjoint
@@ -103,6 +104,7 @@ class Given:
             for tensor in self.data:
                 numbers += self.assigned(tensor, sample.get(tensor.name))
             numbers += [f"data = {tuple_text(names)}", "samples = [data]"]
+        numbers += self._masks()
         # The functions of all formulas, derivatives included, tell whether erf is needed.
         self._used_everywhere()
         head = IMPORTS.rstrip().split("\n")
@@ -111,6 +113,21 @@ class Given:
         else:
             head = head[2:]
         return "\n".join([*head, *lines, *numbers])
+
+    def _masks(self) -> list[str]:
+        """What is said of the masks: how they are drawn, and that their mean is 1."""
+        lines = []
+        for name, dropped in self.network.masks.items():
+            zero, otherwise = number_text(dropped), number_text(kept(dropped))
+            mask = self.names.fresh(f"drawn_{self.names.array(name)}")
+            lines += [
+                "",
+                f"{mask} = np.where(np.random.default_rng(1).random(100_000) < {zero}, 0.0, {otherwise})",
+                f"assert abs(np.mean({mask} == 0) - {zero}) < 0.01",
+                f"assert abs(np.mean({mask}) - 1) < 5 * np.std({mask}) / np.sqrt({mask}.size)",
+                f"assert np.isclose((1 - {zero}) * {otherwise}, 1)",
+            ]
+        return lines
 
     def _used_everywhere(self) -> None:
         for eq in [*self.network.flat_equations, *flatten(self.sweep.equations)]:

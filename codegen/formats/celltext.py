@@ -15,6 +15,8 @@ from derive.functions import Formula
 from derive.network import Equation, Numbers, Tensor
 from derive.tidy import derivative_of
 
+ALIKE = 8  # elements that are all listed though they are equal
+
 
 def functions_in(equations: Iterable[Equation]) -> list[Any]:
     """All functions given by a formula, those inside formulas and their derivatives included, in the order met."""
@@ -73,6 +75,8 @@ def array_text(tensor: Tensor, value: Numbers | None) -> str:
 
     if value is None and tensor.shape:
         return f"np.ones({tensor.shape})"
+    if tensor.size > ALIKE and len(alike := set(flat(tensor, value))) == 1:
+        return f"np.full({tensor.shape}, {alike.pop()})"
     return f"np.array({nest(tensor.shape)})" if tensor.shape else next(numbers)
 
 

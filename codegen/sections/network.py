@@ -10,6 +10,7 @@ from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.functions import functions_used
 from codegen.sections.notation import SAMPLED, extents
+from derive.language.masks import kept
 from derive.network import Equation, Tensor
 from derive.selection import choices
 
@@ -69,9 +70,9 @@ def batch(lecture: Lecture) -> str:
 
 def mask(lecture: Lecture, tensor: Tensor, dropped: sympy.Rational) -> str:
     """How the elements of a mask are drawn, and what they are where nothing is drawn."""
-    probability, kept = (lecture.writer.setting(v) for v in (dropped, 1 / (1 - dropped)))
+    probability, otherwise = (lecture.writer.setting(v) for v in (dropped, kept(dropped)))
     return (
-        f"Mask: {declared(lecture, tensor)}. Every element is $0$ with probability ${probability}$ and ${kept}$ "
+        f"Mask: {declared(lecture, tensor)}. Every element is $0$ with probability ${probability}$ and ${otherwise}$ "
         "otherwise, drawn anew for every sample at every update; for a prediction, and in the numbers of a sample that "
         "gives none, it is $1$, its mean."
     )
