@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from oracles import example, network_of
 
+from codegen import report
 from codegen.notes import compose as notes
+from codegen.notes.document import Picture
 from codegen.notes.lecture import Lecture
 from codegen.pictures.chart import Chart, Line, chart_svg, chart_tikz
 from codegen.sections.training import UPDATES, training
@@ -92,3 +96,86 @@ def test_a_chart_is_drawn_inside_its_frame() -> None:
     root = ElementTree.fromstring(chart_svg(chart, alone=True))
     assert root.get("role") == "img"
     assert chart_tikz(chart).count("\\draw") == 2
+
+
+NODE = re.compile(r"\\node\[(\w+).*?\] at \((.*?),(.*?)\) \{\$(-?[\d.]+)(?: \\cdot 10\^\{(-?\d+)\})?\$\};")
+Labels = list[tuple[bool, float, float, float]]  # whether it stands below, its place in the frame, its number
+Points = list[list[tuple[float, float]]]
+
+
+def in_latex(text: str) -> tuple[Labels, Points]:
+    """A chart read back from TikZ: its labels, and the points that are joined; places are parts of the frame."""
+    frame = [float(n) for n in re.search(r"\(0,0\) rectangle \((.*?),(.*?)\);", text).groups()]
+    labels = [
+        (kind == "below", float(x) / frame[0], float(y) / frame[1], float(number) * 10.0 ** int(power or 0))
+        for kind, x, y, number, power in NODE.findall(text)
+    ]
+    lines = [re.findall(r"\(([\d.]+),([\d.]+)\)", line) for line in re.findall(r"\\draw\[.*?draw=.*", text)]
+    return labels, [[(float(x) / frame[0], float(y) / frame[1]) for x, y in line] for line in lines]
+
+
+def in_svg(text: str) -> tuple[Labels, Points]:
+    """The same from SVG."""
+    root = ElementTree.fromstring(text)
+    box = next(e for e in root.iter() if e.get("class") == "frame")
+    width, height = float(box.get("width")), float(box.get("height"))
+    labels = []
+    for label in (e for e in root.iter() if e.tag.endswith("text")):
+        words = "".join(("^" if part.get("dy") else "") + (part.text or "") for part in label).replace("−", "-")
+        if found := re.fullmatch(r"(-?[\d.]+)(?: · 10\^(-?\d+))?", words):
+            below = label.get("text-anchor") == "middle"
+            y = 0.0 if below else float(round(1 - float(label.get("y")) / height))  # beside the corner, clear of others
+            labels.append(
+                (
+                    below,
+                    float(label.get("x")) / width if below else 0.0,
+                    y,
+                    float(found[1]) * 10.0 ** int(found[2] or 0),
+                )
+            )
+    lines = [e.get("points").split() for e in root.iter() if e.tag.endswith("polyline")]
+    return labels, [
+        [(float(x) / width, 1 - float(y) / height) for x, y in (p.split(",") for p in line)] for line in lines
+    ]
+
+
+def on_axes(labels: Labels, points: list[tuple[float, float]]) -> np.ndarray:
+    """What points stand for by the labels at the ends of the axes."""
+    ends = []
+    for below in (True, False):
+        (first, low), (last, high) = ((place[not below], n) for b, *place, n in labels if b is below)
+        assert (first, last) == (0, 1)
+        ends.append((low, high - low))
+    return np.array([[low + part * size for part, (low, size) in zip(p, ends, strict=True)] for p in points])
+
+
+@pytest.mark.parametrize("name", ["two_two_one", "rnn", "relu_two_two"])
+@pytest.mark.parametrize("read", [in_latex, in_svg])
+def test_the_labels_of_the_axes_tell_what_the_curves_show(
+    name: str, read: Callable[[str], tuple[Labels, Points]]
+) -> None:
+    """Read back: the losses of the updates, and along one weight the step from the old weight to the new one."""
+    derivation = derive(network_of(example(name)))
+    told = json.loads(report.render(derivation, "net.spec"))
+    charts = [
+        block.figure
+        for section in training(Lecture(derivation))
+        for block in section.blocks
+        if isinstance(block, Picture)
+    ]
+    write = chart_tikz if read is in_latex else chart_svg
+    labels, (losses,) = read(write(charts[0]))
+    found = on_axes(labels, losses)
+    size = np.ptp(found, axis=0)
+    assert np.allclose(found[:, 0], range(UPDATES + 1), atol=0.01)
+    expected = [
+        float(i.loss.real) for i in iterations(derivation.network, derivation.sweep, derivation.numbers, UPDATES)
+    ]
+    assert expected[:2] == pytest.approx([told["loss"]["value"], told["loss"]["after"]], rel=1e-12)
+    assert np.allclose(found[:, 1], expected, atol=0.0006 + 0.0006 * size[1])
+    labels, lines = read(write(charts[1]))
+    found = on_axes(labels, lines[-1])
+    weight = max(told["weights"], key=lambda w: abs(w["gradient"]))
+    size = np.ptp(on_axes(labels, lines[0]), axis=0)
+    assert np.allclose(found[:, 0], [weight["value"], weight["updated"]], atol=0.0006 + 0.0006 * size[0])
+    assert np.isclose(found[0, 1], told["loss"]["value"], atol=0.0006 + 0.0006 * size[1])
