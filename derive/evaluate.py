@@ -6,7 +6,7 @@ is written, one scalar after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from operator import itemgetter
@@ -87,10 +87,10 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
     if (expression.is_Add or expression.is_Mul) and len(arguments) == 2:
         one, other = arguments
         if expression.is_Add:
-            return lambda env, values: one(env, values) + other(env, values)
+            return lambda env, values: total([one(env, values), other(env, values)])
         return lambda env, values: one(env, values) * other(env, values)
     if expression.is_Add:
-        return lambda env, values: context.fsum([a(env, values) for a in arguments])
+        return lambda env, values: total([a(env, values) for a in arguments])
     if expression.is_Mul:
         return lambda env, values: context.fprod([a(env, values) for a in arguments])
     if expression.is_Pow:
@@ -109,6 +109,19 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
 def _alike(one: Number, other: Number) -> bool:
     """Whether numbers are equal but for the rounding on the way to each: forms of one value add in different orders."""
     return bool(one == other or abs(one - other) <= ROUNDING * context.eps * abs(one))
+
+
+def total(terms: Sequence[Number]) -> Number:
+    """The sum of some numbers; where real ones cancel but for their rounding, as 0.1 + 0.2 - 0.3 do, it is 0."""
+    found = terms[0] + terms[1] if len(terms) == 2 else context.fsum(terms)
+    if type(found) is not context.mpf:
+        return found
+    _, mantissa, exponent, bits = found._mpf_
+    if not mantissa:  # of 0, of infinity and of what is no number
+        return found
+    rounding = exponent + bits + context.prec - ROUNDING.bit_length()
+    lost = any(exponent + bits >= rounding for _, mantissa, exponent, bits in (t._mpf_ for t in terms) if mantissa)
+    return context.zero if lost else found
 
 
 def _compile_access(access: Access) -> Compiled:
@@ -170,7 +183,7 @@ def carry_out(equation: Equation, values: Values, fixed: Mapping[Index, int] | N
         env = {**outer, **known}
         if equation.reduce:
             terms = [body({**env, **inner}, values) for inner in summed]
-            result = context.fsum(terms) if equation.kind == "sum" else max(terms, key=lambda v: v.real)
+            result = total(terms) if equation.kind == "sum" else max(terms, key=lambda v: v.real)
         else:
             result = body(env, values)
         place = tuple([i(env) for i in places])

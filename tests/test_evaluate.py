@@ -11,7 +11,7 @@ import pytest
 import sympy
 from oracles import CASES, draw, exact, network_of
 
-from derive.evaluate import DIGITS, array, carry_out, compile_scalar, context, forward, nested, number, run, sign
+from derive.evaluate import DIGITS, array, carry_out, compile_scalar, context, forward, nested, number, run, sign, total
 from derive.expressions import Access, Cases, Equal, index
 from derive.functions import formula, maximum, minimum
 from derive.network import Equation, Scan, Tensor
@@ -184,3 +184,16 @@ def test_a_recurrence_starts_from_zero_where_nothing_else_is_said() -> None:
     network = network_of("input x[3]\nweight w\nh[t] = w * h[t-1] + x[t]\nloss L = h[3]^2")
     values = forward(network, exact(network, {"x": np.array([1.0, 2.0, 3.0]), "w": np.array(0.5)}))
     assert [float(values["h"][t,]) for t in range(4)] == [0.0, 1.0, 2.5, 4.25]
+
+
+def test_what_cancels_but_for_rounding_is_zero() -> None:
+    """0.1 + 0.2 - 0.3 in binary is not 0 in any number of digits; a small number beside large ones is one."""
+    tenths = [number(sympy.Rational(n, 10)) for n in (1, 2, -3)]
+    assert context.fsum(tenths) != 0
+    assert total(tenths) == total([tenths[0], -context.fsum(tenths[1:]) - 2 * tenths[0]]) == 0
+    for small in ("1e-44", "-1e-44"):
+        assert total([context.mpf(1), context.mpf(small) - 1]) == pytest.approx(context.mpf(small), rel=1e-5)
+    assert total([context.inf, context.mpf(1)]) == context.inf
+    assert context.isnan(total([context.inf, -context.inf, context.mpf(1)]))
+    assert total([context.mpc(1, "1e-60"), context.mpc(-1, 0)]).imag == context.mpf("1e-60"), "a complex step"
+    assert total([]) == 0

@@ -269,6 +269,19 @@ def test_the_code_of_any_network_computes_what_was_derived(made: Made) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
+def test_a_number_that_cancels_but_for_rounding_is_zero_in_text_and_code():
+    spec = """input x[3]
+y = sigmoid(dense(x))
+target t
+loss L = (y - t)^2
+init W1 = [0.1, -0.2, 0.3], b1 = 0.1
+sample x = [0, 2, 1], t = 1
+"""
+    found = derive(network_of(spec))
+    assert found.numbers.samples[0]["z1"][()] == 0
+    run(code(ipynb.written(found, "net.spec")))
+
+
 def test_without_jupyter_there_is_advice(monkeypatch):
     monkeypatch.setattr(ipynb, "find_spec", lambda name: None if name == "nbclient" else object())
     with pytest.raises(SpecError, match="nbclient is not installed") as caught:

@@ -75,12 +75,9 @@ class FormCode:
             case Ones(extent, turned):
                 length = self.count if extent is None else str(extent)
                 return f"np.ones({f'(1, {length})' if turned else f'({length}, 1)'})", _ATOM
-            case Sum(terms):
-                text = ""
-                for negative, term in terms:
-                    sign = ("-" if negative else "") if not text else (" - " if negative else " + ")
-                    text += sign + self.text(term, _PRODUCT)
-                return text, _SUM
+            case Sum():
+                first, *rest = self.terms(form)
+                return " ".join([first.removeprefix("+ ").replace("- ", "-", 1 if first[0] == "-" else 0), *rest]), _SUM
             case Product(factors):
                 text, number = self.text(factors[0], _ATOM), self._is_number(factors[0])
                 for factor in factors[1:]:
@@ -107,6 +104,10 @@ class FormCode:
             case OverTime(index, first, last, inside):
                 moments = f"for {self.cells.names.index(index)} in range({first - 1}, {last})"
                 return f"sum({self.text(inside)} {moments})", _ATOM
+
+    def terms(self, form: Sum) -> list[str]:
+        """The terms of a sum, each behind its sign."""
+        return [f"{'-' if negative else '+'} {self.text(term, _PRODUCT)}" for negative, term in form.terms]
 
     def _single(self, value: sympy.Expr) -> tuple[str, int]:
         text = self._printer().text(value)

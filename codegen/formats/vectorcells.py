@@ -9,9 +9,11 @@ from codegen.formats.celltext import filled, indented, nested
 from codegen.formats.formcode import FormCode
 from codegen.formats.numpycode import INDENT
 from derive.expressions import Access, accesses, index_symbols
-from derive.formtree import Form, Letter, Single, leaves
+from derive.formtree import Form, Letter, Single, Sum, leaves
 from derive.network import Equation, Scan
 from derive.vectorform import VectorForms, inlined
+
+LONG = 100  # characters of a sum that has a line for every term
 
 
 class VectorCell(FormCode):
@@ -82,23 +84,26 @@ class VectorCell(FormCode):
         if isinstance(step, Scan) and shown:
             span = f"range({step.first - 1}, {step.last})"
             span = f"reversed({span})" if step.backward else span
-            return [f"for {self.cells.names.index(step.index)} in {span}:", *indented(map(self._statement, shown))]
+            lines = [line for eq in shown for line in self._statement(eq)]
+            return [f"for {self.cells.names.index(step.index)} in {span}:", *indented(lines)]
         lines = []
         for eq in shown:
             letter, _ = self.forms.letter(eq.lhs)
             times = index_symbols(letter.time) if letter.time is not None else ()
             spans = [(self.cells.names.index(t), eq.ranges[t]) for t in times]
             lines += [f"for {name} in range({first - 1}, {last}):" for name, (first, last) in spans]
-            lines += [INDENT * bool(times) + self._statement(eq)]
+            lines += indented(self._statement(eq)) if times else self._statement(eq)
         return lines
 
-    def _statement(self, eq: Equation) -> str:
+    def _statement(self, eq: Equation) -> list[str]:
         form = self.found[id(eq)]
         letter, indices = self.forms.letter(eq.lhs)
-        text = self.text(form)
+        text, left = self.text(form), self._placed(letter)
         if not indices and not self._is_number(form):  # a matrix of one row and one column
             text = f"({text}).item()"
-        return f"{self._placed(letter)} = {text}"
+        elif len(text) > LONG and isinstance(form, Sum):
+            return [f"{left} = (", *indented(self.terms(form)), ")"]
+        return [f"{left} = {text}"]
 
     # letters
 
