@@ -291,6 +291,26 @@ class Network(output.Typeset):
         """All equations, those inside recurrences included, in order."""
         return flatten(self.equations)
 
+    def reads(self, past: bool = True) -> dict[str, set[str]]:
+        """For every value with a name the tensors with a name in its equations, also those in sums without one.
+
+        Without the ``past``, what a recurrence reads of its own earlier steps, h[t-1], is left out.
+        """
+        found: dict[str, set[str]] = {}
+        for step in self.equations:
+            equations = step.equations if isinstance(step, Scan) else (step,)
+            own = {eq.lhs.tensor for eq in equations} if isinstance(step, Scan) and not past else set()
+            for eq in equations:
+                now = [a for a in eq.reads if not (a.tensor in own and _is_past(a))]
+                inner = (found.get(a.tensor, set()) if self.tensors[a.tensor].anonymous else {a.tensor} for a in now)
+                found[eq.lhs.tensor] = found.get(eq.lhs.tensor, set()).union(*inner)
+        return {name: inner for name, inner in found.items() if not self.tensors[name].anonymous}
+
+
+def _is_past(access: Access) -> bool:
+    """Whether an access looks back along an index: h[t-1]."""
+    return any(not i.is_Symbol and index_symbols(i) and i.as_coeff_Add()[0] < 0 for i in access.indices)
+
 
 def cut(text: str, width: int = 160) -> str:
     """A text on one line, its end left out where it is long."""

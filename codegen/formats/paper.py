@@ -55,8 +55,8 @@ def tex(block: Block, after: Block | None = None, labels: str = "") -> str:
             text = f"\\step{{${formula}$}}"
         case Table():
             high = any("^" in row[0] for row in block.rows)  # names with a sign above and one below
-            room = "\\renewcommand{\\arraystretch}{1.3}" if high else ""
-            tables = [f"{{\\centering\\small{room} ${table(part)}$\\par}}" for part in beside(block)]
+            size = "\\small\\apart" if high else "\\small"
+            tables = [f"{{\\centering{size} ${table(part)}$\\par}}" for part in beside(block)]
             return "\n\n\\smallskip\n".join(["\\nopagebreak", *tables])
         case Terms():
             count = -(-len(block.rows) // -(-len(block.rows) // ROWS))  # tables of about the same length

@@ -10,8 +10,7 @@ from math import hypot
 from codegen.formulas.notation import Notation
 from codegen.pictures.figure import RADIUS, Edge, Figure, Look, Node, curve
 from codegen.pictures.ranks import longest_ways
-from derive.expressions import Access, index_symbols
-from derive.network import Network, Scan
+from derive.network import Network
 
 COLUMN, ROW = 2.6, 1.35
 CLEAR = RADIUS + 0.12  # the distance of an arrow from a quantity that it passes by
@@ -21,7 +20,7 @@ MAX_NODES = 24
 
 def equation_figure(network: Network, notation: Notation) -> Figure | None:
     """One node for every quantity with a name; ``None`` where there are too many to be read."""
-    reads = _reads(network)
+    reads = network.reads(past=False)
     rank = _ranks(reads)
     if not 1 < len(rank) <= MAX_NODES:
         return None
@@ -42,29 +41,6 @@ def equation_figure(network: Network, notation: Notation) -> Figure | None:
         if source != name
     ]
     return Figure(nodes, tuple(edges), (), "The equations", _description(reads))
-
-
-def _reads(network: Network) -> dict[str, set[str]]:
-    """For every value with a name the quantities with a name in its equation; its own past is left out."""
-    found: dict[str, set[str]] = {}
-    recurrent = {
-        id(eq): _defined(step) for step in network.equations if isinstance(step, Scan) for eq in step.equations
-    }
-    for eq in network.flat_equations:
-        within = recurrent.get(id(eq), set())
-        now = [a for a in eq.reads if not (a.tensor in within and _is_past(a))]
-        inner = (found.get(a.tensor, set()) if network.tensors[a.tensor].anonymous else {a.tensor} for a in now)
-        found[eq.lhs.tensor] = found.get(eq.lhs.tensor, set()).union(*inner)
-    return {name: inner for name, inner in found.items() if not network.tensors[name].anonymous}
-
-
-def _defined(scan: Scan) -> set[str]:
-    return {eq.lhs.tensor for eq in scan.equations}
-
-
-def _is_past(access: Access) -> bool:
-    """Whether an access looks back along an index: h[t-1]."""
-    return any(not i.is_Symbol and index_symbols(i) and i.as_coeff_Add()[0] < 0 for i in access.indices)
 
 
 def _ranks(reads: dict[str, set[str]]) -> dict[str, int]:

@@ -196,16 +196,12 @@ class _Anatomy:
 
     def __init__(self, network: Network, scalars: Scalars) -> None:
         self.network, self.scalars, self.tensors = network, scalars, network.tensors
-        found: dict[str, set[str]] = {}
-        for eq in network.flat_equations:
-            inner = (found[a.tensor] if self.tensors[a.tensor].anonymous else {a.tensor} for a in eq.reads)
-            found[eq.lhs.tensor] = set().union(*inner)
+        found = network.reads()
         weights = {tensor.name for tensor in network.weights}
         self.weighted = {n: not weights.isdisjoint(names) for n, names in found.items()}  # h with z where h = tanh(z)
         self.reads = {
             n: {inner for inner in names if self.tensors[inner].role in ("input", "value")}
             for n, names in found.items()
-            if not self.tensors[n].anonymous
         }
         self.core: dict[str, str] = {}  # h: z where h = tanh(z)
         for eq in network.flat_equations:

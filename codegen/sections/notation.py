@@ -11,7 +11,7 @@ from codegen.notes.document import Section
 from codegen.notes.lecture import Lecture
 from codegen.sections.matrices import matrix_rows
 from derive.expressions import Access, index
-from derive.network import Equation, Tensor
+from derive.network import Tensor
 
 Entry: TypeAlias = tuple[str, str, str]
 
@@ -103,21 +103,12 @@ def _meaning(lecture: Lecture, tensor: Tensor) -> str:
     if made:
         return f"pre-activation of layer {made + style.first_values - 1}"
     equations = [eq for eq in network.flat_equations if eq.lhs.tensor == tensor.name]
-    sources = {name for eq in equations for name in _values_in(lecture, eq)}
+    sources = network.reads()[tensor.name]
     layers = {network.made.get(name, 0) for name in sources}
     if len(sources) == 1 and min(layers) > 0:
         return f"activation of layer {layers.pop() + style.first_values - 1}"
     numbers = [f"({lecture.number(eq)})" for eq in equations]
     return f"computed by {' and '.join(numbers)}"
-
-
-def _values_in(lecture: Lecture, eq: Equation) -> set[str]:
-    """The named tensors that an equation reads, itself or in its sums without a name."""
-    found: set[str] = set()
-    for name in (access.tensor for access in eq.reads):
-        anonymous = lecture.network.tensors[name].anonymous
-        found |= _values_in(lecture, lecture.writer.equations[name]) if anonymous else {name}
-    return found
 
 
 def _order(lecture: Lecture, weight: Tensor) -> str:
