@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from oracles import network_of
 from test_formats import EXAMPLES, example
 
 from codegen import outputs
@@ -20,6 +21,7 @@ from codegen.notes import compose as notes
 from codegen.notes.document import Row, Section
 from codegen.options import Options
 from derive.cli import main
+from derive.derivation import derive
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 needs_pdftotext = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
@@ -60,6 +62,20 @@ def test_every_frame_holds_what_stands_on_it(name: str, tmp_path: Path) -> None:
 @needs_latex
 def test_all_that_there_is_to_say_fits_as_well(tmp_path: Path) -> None:
     assert too_large(typeset(handout(source("xor", "full")), tmp_path)) == []
+
+
+@needs_latex
+def test_fractions_inside_fractions_have_the_height_of_their_exponents(tmp_path: Path) -> None:
+    spec = """input i1
+target t2[3]
+target t3
+h1 = tanh(linear(i1))
+h2[3] = dense(h1)
+h3[2] = softmax(dense(i1))
+loss L = cosine(h2, t2) + -log(h3[t3])
+"""
+    text = notes.render_slides(derive(network_of(spec)), "net.spec")
+    assert too_large(typeset(handout(text), tmp_path)) == []
 
 
 @needs_latex
