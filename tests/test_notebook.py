@@ -20,6 +20,7 @@ from networks import Made, networks
 from oracles import derived, network_of, sweep_of
 from test_formats import EXAMPLES, HOSTILE, ROOT, formulas, needs_node, node
 
+from codegen.arithmetic.rules import RULES
 from codegen.formats import ipynb
 from codegen.formats.celldata import Draw
 from codegen.formats.cells import Cells
@@ -280,6 +281,21 @@ sample x = [0, 2, 1], t = 1
     found = derive(network_of(spec))
     assert found.numbers.samples[0]["z1"][()] == 0
     run(code(ipynb.written(found, "net.spec")))
+
+
+def test_what_the_rules_of_safe_arithmetic_say_is_carried_out():
+    """Every equality that is stated; sides that are no longer equal do not pass."""
+    stated = {name for name, rule in RULES.items() if " = " in rule.says}
+    assert stated - {name for name, rule in RULES.items() if rule.equal} == {"entropy", "share"}, "limits at 0"
+    whole = Cells(derivation("gru"), False, Draw()).equalities(RULES)
+    assert whole.count("assert") == sum(len(rule.equal) for rule in RULES.values()) > 20
+    start = "import numpy as np\n"
+    run(start + whole)
+    for check in re.findall(r"^ +assert .*$", whole, re.MULTILINE):
+        with pytest.raises(AssertionError):
+            run(start + whole.replace(check, check.replace("allclose(", "allclose(1.001 * ")))
+    source = code(ipynb.written(derivation("gru"), "gru.spec"))
+    assert "assert np.allclose(1 - h**2, 4 * sigma(2 * u) * sigma(-2 * u))\n" in source
 
 
 def test_without_jupyter_there_is_advice(monkeypatch):

@@ -7,11 +7,13 @@ computed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import sympy
 
-from codegen.formats.celltext import list_text
+from codegen.arithmetic.rules import QUANTITIES, RULES
+from codegen.formats.celltext import indented, list_text
 from codegen.formats.cellupdates import Updates
 from codegen.formats.numpycode import INDENT
 from codegen.formulas.matrices import grid, product
@@ -153,6 +155,26 @@ class Cells(Updates):
         checks = [self.value_of(e, at(self.numbers.after[0], e), new=True) for e in definitions]
         loss = self.elements.name(Access(self.network.loss), new=True)
         return "\n".join([*lines, "", f'print(f"{{{loss} = :.6g}}")', *checks])
+
+    # safe arithmetic
+
+    def equalities(self, rules: Iterable[str]) -> str:
+        """What rules of safe arithmetic say, in a function of its own: elsewhere its letters have other meanings."""
+        pairs = {name: RULES[name].equal for name in rules if RULES[name].equal}
+        waiting = [text for found in pairs.values() for pair in found for text in pair]
+        used: set[str] = set()
+        while waiting:
+            new = (set(re.findall(r"[A-Za-z]+", waiting.pop())) & set(QUANTITIES)) - used
+            used |= new
+            waiting += [QUANTITIES[name] for name in new]
+        lines = [line for name, line in QUANTITIES.items() if name in used]
+        if used & {"erf", "erfc"}:
+            lines.insert(0, "import math\n")
+        for name, found in pairs.items():
+            lines += [f"# rule {name}", *(f"assert np.allclose({one}, {other})" for one, other in found)]
+        lines.append(f'print({sum(map(len, pairs.values()))}, "equalities hold")')
+        function = self.names.fresh("equalities")
+        return "\n".join([f"def {function}():", *indented(lines), "", "", f"{function}()"])
 
     # proof
 

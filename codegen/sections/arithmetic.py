@@ -24,6 +24,8 @@ def arithmetic(lecture: Lecture) -> list[Section]:
     order = list(RULES)
     by_equation = sorted(places, key=lambda name: (min(places[name]), order.index(name)))
     section.points(*(f"{_equations(places[n])}: {RULES[n].words} (rule {n}); {RULES[n].says}." for n in by_equation))
+    if any(RULES[name].equal for name in by_equation):
+        section.code(lambda: lecture.cells.equalities(by_equation))
     return [section]
 
 
