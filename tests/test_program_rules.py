@@ -187,7 +187,7 @@ def test_a_rule_about_programs_keeps_loss_and_derivatives(rule: str) -> None:
         network = network_of(spec)
         program, forms, about = programs(spec)
         assert any(rule in line.rules for line in program.lines), f"{rule} is not used in\n{spec}"
-        points = [data_of(network, chance) for _ in range(1500)]
+        points = [data_of(network, chance) for _ in range(1800)]
         for digits, share in ((700, 0.25), (60, 1.0)):
             work_with(digits)
             for data in points:
