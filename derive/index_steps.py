@@ -15,22 +15,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
-from typing import TypeAlias
 
 import sympy
 
 from derive.expressions import Access, Index, Within, fresh, index, index_symbols, rename
 from derive.gather import gather
 from derive.gradient import Contribution
+from derive.index_lines import (
+    Bounds,
+    Condition,
+    bounds_of,
+    factors_of,
+    multiplied_out,
+    product_of,
+    put_in,
+    summed,
+    total_of,
+)
 from derive.network import Equation, cut, flatten
 from derive.scalars import Scalars, adjoint
-from derive.steps import Line, Partial, Product, Summed, Total, evaluate_line, plain
+from derive.steps import Line, Partial, Product, Summed, plain
 
 MAX_TERMS = 6  # of a sum over paths; with more of them only the result is given
-Bounds: TypeAlias = tuple[int, int]
 LETTERS = ["k", "i", "j", "l", "m", "n", "p", "q", "r", "s"]
-Condition: TypeAlias = tuple[sympy.Expr, sympy.Expr, sympy.Expr]
 
 
 @dataclass(frozen=True)
@@ -199,33 +206,33 @@ class IndexSteps:
             for name, group in groups.items()
         ]
         known = [t for t in terms if t is not None]
-        return _total(known) if known and len(known) == len(terms) else None
+        return total_of(known) if known and len(known) == len(terms) else None
 
     def _through(self, element: Access, ranges: Mapping[Index, Bounds], group: list[_Path]) -> Line | None:
         """The term of one T that reads an element: summed over those T[s] that do, or over all of them."""
         top, over, conditions = group[0].top, group[0].over, group[0].conditions
         if top.tensor == element.tensor and len(group) > 1:
             return None
-        over = {i: bounds for i, bounds in over.items() if i in _symbols(top)}
+        over = {i: bounds for i, bounds in over.items() if i in index_symbols(top)}
         if len(group) > 1 or not _is_one_to_one(top, over):
             top, over = self._whole(top.tensor, ranges)
             conditions = ()
-        if any(_symbols(c[0]) - over.keys() - ranges.keys() for c in conditions):
+        if any(index_symbols(c[0]) - over.keys() - ranges.keys() for c in conditions):
             return None
         factor = Partial(top, element)
         if top == self.loss:
-            return _summed(factor, over, conditions)
+            return summed(factor, over, conditions)
         above: Line | None = None
         if not self._is_known(top.tensor):
             above = self._chain_rule(top, {**ranges, **over})
         match above:
             case Summed(Product() | Partial() as inside, outer, others):
-                return _summed(
-                    _product([*_factors(inside), factor]), {**over, **_bounds(outer)}, (*conditions, *others)
+                return summed(
+                    product_of([*factors_of(inside), factor]), {**over, **bounds_of(outer)}, (*conditions, *others)
                 )
             case Product() | Partial():
-                return _summed(_product([*_factors(above), factor]), over, conditions)
-        return _summed(Product((Partial(self.loss, top, total=True), factor)), over, conditions)
+                return summed(product_of([*factors_of(above), factor]), over, conditions)
+        return summed(Product((Partial(self.loss, top, total=True), factor)), over, conditions)
 
     def _whole(self, tensor: str, ranges: Mapping[Index, Bounds]) -> tuple[Access, dict[Index, Bounds]]:
         """A tensor at indices of its own that run over all of it."""
@@ -243,8 +250,8 @@ class IndexSteps:
             factors_ = [*start, *(f for f in own if not f.is_number)]
             if number != 1 or not factors_:
                 factors_[:1] = [number * factors_[0]] if factors_ else [number]
-            terms.append(_summed(_product(factors_), path.over, path.conditions))
-        return _total(terms)
+            terms.append(summed(product_of(factors_), path.over, path.conditions))
+        return total_of(terms)
 
 
 def _mapped(c: Contribution, element: Access, ranges: Mapping[Index, Bounds]) -> _Path | None:
@@ -282,80 +289,3 @@ def _is_one_to_one(top: Access, over: Mapping[Index, Bounds]) -> bool:
     """Whether different values of the indices give different elements: each stands alone in some place."""
     alone = [index_symbols(i) & over.keys() for i in top.indices]
     return all({s} in alone for s in over)
-
-
-def put_in(line: Line, place: Mapping[Index, sympy.Expr]) -> Line:
-    """A line with numbers, or other indices, in the place of indices."""
-    match line:
-        case Partial():
-            return Partial(rename(line.of, place), rename(line.by, place), line.total)
-        case Product():
-            return Product(tuple(put_in(f, place) for f in line.factors))
-        case Total():
-            terms = [term for term in (put_in(t, place) for t in line.terms) if term != 0]
-            return _total(terms) if terms else sympy.Integer(0)
-        case Summed():
-            conditions = [(rename(s, place), first, last) for s, first, last in line.conditions]
-            if any(s.is_number and not first <= s <= last for s, first, last in conditions):
-                return sympy.Integer(0)
-            left = tuple(c for c in conditions if not c[0].is_number)
-            return _summed(put_in(line.line, place), _bounds(line.over), left)
-    return rename(line, place)
-
-
-def evaluate(line: Line, scalars: Scalars) -> sympy.Expr:
-    """A line for one element as one SymPy expression in named quantities, its sums and derivatives carried out."""
-    match line:
-        case Summed():
-            spans = [range(first, last + 1) for _, first, last in line.over]
-            terms = []
-            for point in product(*spans):
-                place = dict(zip((i for i, *_ in line.over), map(sympy.Integer, point), strict=True))
-                if all(first <= rename(s, place) <= last for s, first, last in line.conditions):
-                    terms.append(evaluate(put_in(line.line, place), scalars))
-            return sympy.Add(*terms)
-        case Product():
-            return sympy.Mul(*(evaluate(f, scalars) for f in line.factors))
-        case Total():
-            return sympy.Add(*(evaluate(t, scalars) for t in line.terms))
-        case Partial(total=True) if line.by.tensor != scalars.network.loss:
-            found = scalars.sweep.adjoints[line.by.tensor]
-            if not found.named and found.closed is not None:
-                place = {i: v for i, v in zip(found.indices, line.by.indices, strict=True) if i.is_Symbol}
-                return scalars.named(rename(found.closed, place))
-    return scalars.named(evaluate_line(line, scalars))
-
-
-def _symbols(access: sympy.Expr) -> set[Index]:
-    return index_symbols(access)
-
-
-def _bounds(over: tuple[tuple[Index, int, int], ...]) -> dict[Index, Bounds]:
-    return {i: (first, last) for i, first, last in over}
-
-
-def _factors(line: Line) -> tuple[Line, ...]:
-    return line.factors if isinstance(line, Product) else (line,)
-
-
-def _product(factors: list[Line]) -> Line:
-    return factors[0] if len(factors) == 1 else Product(tuple(factors))
-
-
-def _total(terms: list[Line]) -> Line:
-    return terms[0] if len(terms) == 1 else Total(tuple(terms))
-
-
-def _summed(line: Line, over: Mapping[Index, Bounds], conditions: tuple[Condition, ...]) -> Line:
-    conditions = tuple(dict.fromkeys(conditions))
-    return Summed(line, tuple((i, *b) for i, b in over.items()), conditions) if over or conditions else line
-
-
-def multiplied_out(line: Line) -> Line:
-    """A product or a sum of plain expressions as SymPy writes it."""
-    match line:
-        case Product() if all(isinstance(f, sympy.Expr) for f in line.factors):
-            return sympy.Mul(*line.factors)
-        case Total() if all(isinstance(multiplied_out(t), sympy.Expr) for t in line.terms):
-            return sympy.Add(*map(multiplied_out, line.terms))
-    return line

@@ -29,7 +29,8 @@ from derive.formproof import Pairs, batch_differences, has_batches, vector_diffe
 from derive.formvalue import ShapeError
 from derive.functions import written_out
 from derive.gradient import Sweep, adjoint_name, sweep
-from derive.index_steps import IndexSteps, evaluate
+from derive.index_lines import evaluate
+from derive.index_steps import IndexSteps
 from derive.matrixform import is_whole, outer
 from derive.network import Network, Tensor
 from derive.scalars import Scalars, is_small

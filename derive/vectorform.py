@@ -13,7 +13,7 @@ from dataclasses import replace
 import sympy
 
 from derive.expressions import Access, Index, Within, accesses, index_symbols, rename
-from derive.formtree import During, Form, Letter, Number, OverTime, Single, Transposed
+from derive.formtree import During, Form, Letter, Number, OverTime, Single, Sum, Transposed
 from derive.network import Equation, Scan, Tensor, flatten
 from derive.readform import Factors, MatrixForms, Side, Terms, standing, sum_terms
 
@@ -114,7 +114,12 @@ class VectorForms(MatrixForms):
         if len(over) != 1 or over[0] not in self.times:
             return super()._summed(body, over, row, column)
         inside = None if body.is_Add else self._added([body], lambda term: self._form(term, row, column))
-        return None if inside is None else OverTime(over[0], *self._spans[over[0]], inside)
+        match inside:
+            case None:
+                return None
+            case Sum(((True, term),)):
+                return Sum(((True, OverTime(over[0], *self._spans[over[0]], term)),))
+        return OverTime(over[0], *self._spans[over[0]], inside)
 
 
 def inlined(e: sympy.Expr, tensors: Mapping[str, Tensor], equations: Callable[[str], Equation]) -> sympy.Expr | None:

@@ -6,6 +6,7 @@
     python tests/search.py updates 1000         # so are losses and weights over three updates, for any optimizer
     python tests/search.py trainers 100         # trainers agree with it too, and train so
     python tests/search.py notes 100            # LaTeX takes the notes in any notation, and nothing leaves them
+    python tests/search.py cells 100            # what a notebook asserts holds, in any notation
     python tests/search.py numbers 1000         # numbers read back out of the notes are those of the JSON
     python tests/search.py slides 100           # LaTeX takes the slides, and nothing leaves them
 
@@ -40,6 +41,7 @@ from networks import (
     Made,
     Training,
     check,
+    check_cells,
     check_fit,
     check_notes,
     check_slides,
@@ -129,6 +131,11 @@ def typesets(made: Made, options: Options) -> str:
     return "typeset"
 
 
+def computes(made: Made, options: Options) -> str:
+    check_cells(made, options)
+    return "hold"
+
+
 def projects(made: Made) -> str:
     with tempfile.TemporaryDirectory() as folder:
         check_slides(made, Path(folder))
@@ -142,6 +149,7 @@ SEARCHES: dict[str, tuple[Search, int]] = {
     "updates": (random_networks(updates, 6, trainings()), 100),
     "trainers": (random_networks(trains, 4, trainings()), 10),
     "notes": (random_networks(typesets, 5, looks()), 20),
+    "cells": (random_networks(computes, 4, looks()), 20),
     "slides": (random_networks(projects, 5), 20),
     "numbers": (random_networks(check_random, 1, looks()), 20),
 }

@@ -16,7 +16,8 @@ from codegen.notes import compose as notes
 from derive.derivation import derive
 from derive.evaluate import Number, Values, compile_scalar, context, forward
 from derive.expressions import Access
-from derive.index_steps import IndexDerivation, IndexSteps, evaluate
+from derive.index_lines import evaluate
+from derive.index_steps import IndexDerivation, IndexSteps
 from derive.network import Network, Scan
 from derive.scalars import Scalars
 from derive.steps import plain

@@ -14,6 +14,7 @@ from networks import (
     Made,
     Training,
     check,
+    check_cells,
     check_fit,
     check_notes,
     check_slides,
@@ -70,6 +71,12 @@ def test_notes_of_any_network_are_typeset(
 @given(networks(most=3))
 def test_slides_of_any_network_hold_it(tmp_path_factory: pytest.TempPathFactory, made: Made) -> None:
     check_slides(made, tmp_path_factory.mktemp("slides"))
+
+
+@settings(FEW, max_examples=4)
+@given(networks(most=3), looks())
+def test_what_notebooks_assert_of_any_network_holds(made: Made, options: Options) -> None:
+    check_cells(made, options)
 
 
 def test_the_search_for_more_finds_what_is_wrong() -> None:

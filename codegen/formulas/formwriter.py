@@ -94,8 +94,7 @@ class FormWriter:
                 return self.writer.product([COUNT, self.text(matrix)])
             case Scaled(front, matrix):
                 numbers = [self.writer.factor(f.value) if isinstance(f, Number) else self._wrap(f) for f in front]
-                plain = isinstance(matrix, Elementwise)
-                return "\\, ".join([*numbers, self.text(matrix) if plain else self._wrap(matrix)])
+                return "\\, ".join([*numbers, self._behind(matrix)])
             case Power(base, exponent, of_number):
                 return f"{self._wrap(base, raised=True)}^{{{'' if of_number else f'{self.sign} '}{exponent}}}"
             case Positive(inside):
@@ -104,15 +103,20 @@ class FormWriter:
                 return self.writer.call(call, operands=[self.text(inside)])
             case During(time, first, last, inside):
                 where = self.writer.iverson(self.writer.place(Within(time, first, last, _ANYTHING)))
-                return f"{where}\\, {self._wrap(inside)}"
+                return f"{where}\\, {self._behind(inside)}"
             case OverTime(index, first, last, inside):
                 return self.writer.reduction("sum", [(str(index), str(first), str(last))], self._wrap(inside))
+
+    def _behind(self, form: Form) -> str:
+        """What a number or a condition stands before."""
+        return self.text(form) if isinstance(form, Elementwise) else self._wrap(form)
 
     def _wrap(self, form: Form, factor: bool = False, raised: bool = False) -> str:
         """In brackets if it is a sum; also if it is a product that is a factor of an elementwise one or a base."""
         text = self.text(form)
         marks = (" + ", " - ", f" {self.sign} ", "\\sum", *(["\\, "] if factor or raised else []))
-        composed = text.startswith("-") or _outside(text, marks) or (raised and "^" in text)
+        composed = text.startswith("-") or _outside(text, marks)
+        composed |= raised and ("^" in text or isinstance(form, Applied))
         return self.writer.brackets(text) if composed else text
 
 

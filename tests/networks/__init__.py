@@ -6,7 +6,7 @@ lowering, differentiating or tidying shows as a difference.
 """
 
 from .checks import agree, automatic, check, check_trainer
-from .notes import check_notes, check_slides, looks, with_numbers
+from .notes import check_cells, check_notes, check_slides, looks, with_numbers
 from .training import Training, check_fit, check_updates, trainings
 from .whole import Made, networks
 
@@ -16,6 +16,7 @@ __all__ = [
     "agree",
     "automatic",
     "check",
+    "check_cells",
     "check_fit",
     "check_notes",
     "check_slides",

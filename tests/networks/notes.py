@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import subprocess
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from oracles import network_of
 
+from codegen.formats import ipynb
 from codegen.notes import compose
 from codegen.options import Options
 from derive.derivation import derive
@@ -44,6 +47,27 @@ def check_notes(made: Made, options: Options, folder: Path) -> None:
     except (SpecError, ProofError):  # numbers at which a form has no value; w4 under the numbered notation
         assume(False)
     typeset(text, folder)
+
+
+def check_cells(made: Made, options: Options) -> None:
+    """Everything that a notebook asserts holds, of the numbers that are given or of some that are drawn."""
+    try:
+        derivation = derive(network_of(made.spec if made.coupled else with_numbers(made)))
+        notebooks = [ipynb.written(derivation, "net.spec", options, draw) for draw in ipynb.DRAWS]
+    except SpecError:
+        assume(False)
+    sources = ["\n\n".join(c.source for c in n.cells if c.cell_type == "code") for n in notebooks]
+    failure: Exception | None = None
+    for source in dict.fromkeys(sources):
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(source, "cells", "exec"), {})
+        except Exception as error:  # the loss may have no value at numbers that are drawn
+            failure = error
+        else:
+            return
+    assert failure is not None
+    raise failure
 
 
 def check_slides(made: Made, folder: Path) -> None:
