@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic
 
 from derive.batchform import BatchForms
 from derive.evaluate import Number, Values
 from derive.expressions import index_symbols
-from derive.formvalue import BatchStanding, Matrix, ShapeError, VectorStanding, matrix, shape_of
+from derive.formtree import Form
+from derive.formvalue import BatchStanding, Forms, Matrix, ShapeError, VectorStanding, matrix, shape_of
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan, Tensor, flatten
 from derive.vectorform import VectorForms
@@ -42,7 +45,30 @@ def in_batches(network: Network, swept: Sweep) -> tuple[list[Equation], list[Equ
     return [eq for eq in [*forward, *deltas] if eq.lhs.tensor != network.loss], slopes
 
 
-def batch_differences(network: Network, swept: Sweep, samples: Sequence[Values]) -> Pairs:
+@dataclass(frozen=True)
+class Reading(Generic[Forms]):
+    """An equation with its matrix form, and the reader that found it."""
+
+    forms: Forms
+    equation: Equation
+    form: Form
+
+
+def batch_readings(network: Network, swept: Sweep) -> list[Reading[BatchForms]]:
+    """All forms of a batch, however samples and weights stand."""
+    tensors, equations, _ = _all(network, swept)
+    values, slopes = in_batches(network, swept)
+    matrices = [w.name for w in network.weights if len(w.shape) == 2]
+    found = []
+    for rows, flipped in itertools.product((False, True), ([], matrices) if matrices else ([],)):
+        forms = BatchForms(tensors, equations.__getitem__, rows, flipped)
+        read = [(eq, forms.equation(eq)) for eq in values]
+        read += [(eq, forms.gradient(eq, network.batch != "sum")) for eq in slopes]
+        found += [Reading(forms, eq, form) for eq, form in read if form is not None]
+    return found
+
+
+def batch_differences(network: Network, readings: Sequence[Reading[BatchForms]], samples: Sequence[Values]) -> Pairs:
     """Pairs that must be equal: an element of a matrix and what the samples, of the same weights, say it is.
 
     Raises
@@ -50,53 +76,47 @@ def batch_differences(network: Network, swept: Sweep, samples: Sequence[Values])
     ShapeError
         where the matrices of a form do not go together.
     """
-    tensors, equations, _ = _all(network, swept)
     mean = network.batch != "sum"
-    values, slopes = in_batches(network, swept)
-    for rows, flipped in _layouts(network):
-        forms = BatchForms(tensors, equations.__getitem__, rows, flipped)
-        stands = BatchStanding(forms, samples)
-        for eq in values:
-            if (form := forms.equation(eq)) is not None:
-                yield from _pairs(matrix(stands.of(form)), matrix(stands.letter(eq.lhs.tensor)))
-        for eq in slopes:
-            if (form := forms.gradient(eq, mean)) is not None:
-                yield from _pairs(matrix(stands.of(form)), stands.total(eq.lhs.tensor, mean))
+    for reading in readings:
+        stands, name = BatchStanding(reading.forms, samples), reading.equation.lhs.tensor
+        of_weight = reading.forms.tensors[name.removeprefix("∂")].role == "weight"
+        expected = stands.total(name, mean) if of_weight else matrix(stands.letter(name))
+        yield from _pairs(matrix(stands.of(reading.form)), expected)
 
 
-def vector_differences(network: Network, swept: Sweep, values: Values) -> Pairs:
-    """The same for the vectors of one sample, at every time.
+def vector_readings(network: Network, swept: Sweep) -> list[Reading[VectorForms]]:
+    """All forms of one sample, vectors being columns, or rows that go with the matrices of layers."""
+    tensors, equations, steps = _all(network, swept)
+    made = [w.name for w in network.weights if w.name in network.made and len(w.shape) == 2]
+    found = []
+    for rows, flipped in ((False, []), (True, made)):
+        forms = VectorForms(tensors, equations.__getitem__, steps, rows, flipped)
+        read = [(eq, forms.right(eq)) for group in named_equations(network, swept) for eq in group]
+        found += [Reading(forms, eq, form) for eq, form in read if form is not None]
+    return found
+
+
+def vector_differences(readings: Sequence[Reading[VectorForms]], values: Values) -> Pairs:
+    """Pairs that must be equal: an element of a vector, at every time, and the value that it has by its equation.
 
     Raises
     ------
     ShapeError
         where the matrices of a form do not go together.
     """
-    tensors, equations, steps = _all(network, swept)
-    forward, deltas, slopes = named_equations(network, swept)
-    for rows, flipped in _layouts(network):
-        forms = VectorForms(tensors, equations.__getitem__, steps, rows, flipped)
-        for eq in [*forward, *deltas, *slopes]:
-            form = forms.right(eq)
-            if form is None:
-                continue
-            letter, _ = forms.letter(eq.lhs)
-            times = sorted(index_symbols(letter.time), key=str) if letter.time is not None else []
-            for moments in itertools.product(*(range(eq.ranges[t][0], eq.ranges[t][1] + 1) for t in times)):
-                stands = VectorStanding(forms, [values], dict(zip(times, moments, strict=True)))
-                yield from _pairs(matrix(stands.of(form)), matrix(stands.of(letter)))
+    for reading in readings:
+        eq = reading.equation
+        letter, _ = reading.forms.letter(eq.lhs)
+        times = sorted(index_symbols(letter.time), key=str) if letter.time is not None else []
+        for moments in itertools.product(*(range(eq.ranges[t][0], eq.ranges[t][1] + 1) for t in times)):
+            stands = VectorStanding(reading.forms, [values], dict(zip(times, moments, strict=True)))
+            yield from _pairs(matrix(stands.of(reading.form)), matrix(stands.of(letter)))
 
 
 def _all(network: Network, swept: Sweep) -> tuple[dict[str, Tensor], dict[str, Equation], list[Equation | Scan]]:
     """All tensors, the equation of each, and all steps."""
     steps = [*network.equations, *swept.equations]
     return {**network.tensors, **swept.tensors}, {eq.lhs.tensor: eq for eq in flatten(steps)}, steps
-
-
-def _layouts(network: Network) -> Iterator[tuple[bool, list[str]]]:
-    """Columns and rows, with matrices of weights that stand as their indices do or the other way round."""
-    matrices = [t.name for t in network.weights if len(t.shape) == 2]
-    yield from itertools.product((False, True), ([], matrices) if matrices else ([],))
 
 
 def _pairs(found: Matrix, expected: Matrix) -> Pairs:

@@ -155,10 +155,8 @@ def parts(form: Form) -> tuple[Form, ...]:
     return ()
 
 
-def leaves(form: Form) -> Iterator[Form]:
-    """The parts of a form that have no parts."""
-    inside = parts(form)
-    if not inside:
-        yield form
-    for part in inside:
-        yield from leaves(part)
+def nodes(form: Form) -> Iterator[Form]:
+    """A form and all its parts."""
+    yield form
+    for part in parts(form):
+        yield from nodes(part)

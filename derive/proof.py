@@ -25,7 +25,14 @@ import sympy
 from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
 from derive.expressions import Access, accesses, rename, smooth
-from derive.formproof import Pairs, batch_differences, has_batches, vector_differences
+from derive.formproof import (
+    Pairs,
+    batch_differences,
+    batch_readings,
+    has_batches,
+    vector_differences,
+    vector_readings,
+)
 from derive.formvalue import ShapeError
 from derive.functions import written_out
 from derive.gradient import Sweep, adjoint_name, sweep
@@ -109,6 +116,8 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
     chance = random.Random(20260101)
     found: dict[str, list[Number]] = {}
     forms = list(_closed_forms(narrow, scalars, lines if narrow is network else {}))
+    vectors = vector_readings(narrow, swept)
+    batches = batch_readings(narrow, swept) if has_batches(narrow) else []
     for _ in range(POINTS):
         data, values = _point(narrow, swept, chance)
         for name, direction, derivative in _perturbed(narrow, data, chance):
@@ -118,10 +127,10 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
             found.setdefault(name, []).append(_difference(derivative, derived, scale))
         for name, weight, form in forms:
             found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
-        found.setdefault("vector form", []).extend(_compared(vector_differences(narrow, swept, values)))
-        if has_batches(narrow):
+        found.setdefault("vector form", []).extend(_compared(vector_differences(vectors, values)))
+        if batches:
             batch = [values, *(_point(narrow, swept, chance, data)[1] for _ in range(BATCH - 1))]
-            found.setdefault("batch form", []).extend(_compared(batch_differences(narrow, swept, batch)))
+            found.setdefault("batch form", []).extend(_compared(batch_differences(narrow, batches, batch)))
     checks = tuple(
         Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT)))
         for name, errors in found.items()

@@ -82,7 +82,7 @@ def test_all_weights_of_a_small_network_are_compared() -> None:
     # h, prediction and δ of two samples and six weights, with samples in columns and in rows, W or Wᵀ
     assert elements == 4 * (2 * (2 + 1 + 1) + 6) * proof.points
     # of one sample also the error
-    assert vectors == 4 * (2 + 1 + 1 + 1 + 6) * proof.points
+    assert vectors == 2 * (2 + 1 + 1 + 1 + 6) * proof.points
     assert lines >= 6 * 5 * proof.points, "five lines for each of six weights"
 
 

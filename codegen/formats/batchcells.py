@@ -12,7 +12,7 @@ from codegen.formats.numpycode import INDENT
 from derive import evaluate
 from derive.batchform import BatchForms
 from derive.formproof import in_batches
-from derive.formtree import Letter, leaves
+from derive.formtree import Letter, nodes
 from derive.numbers import at
 
 MATRIX_DECIMALS = 4  # of the numbers in matrices
@@ -38,7 +38,7 @@ class BatchCell(FormCode):
         """Data, letters, products and what they must agree with."""
         data = [t.name for t in self.cells.data]
         forms = [*self.values.values(), *self.slopes.values()]
-        letters = [leaf.tensor for form in forms for leaf in leaves(form) if isinstance(leaf, Letter)]
+        letters = [node.tensor for form in forms for node in nodes(form) if isinstance(node, Letter)]
         read = [n for n in dict.fromkeys(letters) if n not in self.values and n not in data]
         lines = [*self._samples(), f"{self.count} = len(batch)", *self._data(), *self._weights(read)]
         lines += self._quantities([n for n in read if self.forms.sampled(n)])

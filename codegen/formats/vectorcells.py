@@ -9,7 +9,7 @@ from codegen.formats.celltext import filled, indented, nested
 from codegen.formats.formcode import FormCode
 from codegen.formats.numpycode import INDENT
 from derive.expressions import Access, accesses, index_symbols
-from derive.formtree import Form, Letter, Single, Sum, leaves
+from derive.formtree import Form, Letter, Single, Sum, nodes
 from derive.network import Equation, Scan
 from derive.vectorform import VectorForms, inlined
 
@@ -64,11 +64,11 @@ class VectorCell(FormCode):
 
     def _reads(self, form: Form) -> Iterator[str]:
         """The tensors that a form is made of."""
-        for leaf in leaves(form):
-            if isinstance(leaf, Letter):
-                yield leaf.tensor
-            elif isinstance(leaf, Single):
-                plain = inlined(leaf.value, self.tensors, self.forms.equations)
+        for node in nodes(form):
+            if isinstance(node, Letter):
+                yield node.tensor
+            elif isinstance(node, Single):
+                plain = inlined(node.value, self.tensors, self.forms.equations)
                 yield from (a.tensor for a in accesses(plain))
 
     # statements

@@ -10,7 +10,7 @@ import sympy
 from codegen.formulas.formwriter import FormWriter
 from codegen.formulas.latex import Latex
 from derive.expressions import Access, rename
-from derive.formtree import Form, Letter, leaves
+from derive.formtree import Form, Letter, nodes
 from derive.matrixform import Outer, outer
 from derive.network import Equation, Scan, Tensor
 from derive.scalars import Scalars
@@ -66,7 +66,7 @@ class MatrixWriter(FormWriter):
 
     def speaks_of_vectors(self, form: Form) -> bool:
         """Whether anything in a form is an array at one time."""
-        letters = [leaf.tensor for leaf in leaves(form) if isinstance(leaf, Letter)]
+        letters = [node.tensor for node in nodes(form) if isinstance(node, Letter)]
         return any(len(self.tensors[name].shape) > (name in self.forms.sequences) for name in letters)
 
 

@@ -23,6 +23,8 @@ from codegen.pictures.graphs import figure_of, graph_of
 from derive.derivation import Derivation
 from derive.evaluate import Number, number
 from derive.expressions import Access, is_negative
+from derive.formproof import named_equations
+from derive.formtree import Form
 from derive.network import Equation
 from derive.scalars import adjoint
 
@@ -50,6 +52,16 @@ class Lecture:
     def cells(self) -> Cells:
         """The same in NumPy, for one notebook: cells are asked for in order, each only once."""
         return Cells(self.derivation, self.small, Draw(), self.options.decimals)
+
+    @cached_property
+    def vector_forms(self) -> list[list[tuple[Equation, Form]]]:
+        """The equations with a matrix form: of values, of δs and of derivatives by weights; none of numbers only."""
+        groups = [
+            [(eq, form) for eq in equations if (form := self.matrix.form(eq)) is not None]
+            for equations in named_equations(self.network, self.sweep)
+        ]
+        vectors = any(self.matrix.speaks_of_vectors(form) for group in groups for _, form in group)
+        return groups if vectors else [[], [], []]
 
     def begin_cells(self, draw: Draw) -> None:
         """Cells for another notebook."""

@@ -14,8 +14,6 @@ from codegen.notes.lecture import Lecture
 from codegen.sections.batches import batch_form
 from codegen.sections.pairs import in_pairs
 from derive.expressions import Access
-from derive.formproof import named_equations
-from derive.formtree import Form
 from derive.network import Equation
 
 
@@ -25,7 +23,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
     if rows and not lecture.notation.numbered:
         section.say(layout_of(lecture))
         section.display(*rows)
-        equations = [eq for group in vector_forms(lecture) for eq, _ in group]
+        equations = [eq for group in lecture.vector_forms for eq, _ in group]
         section.code(lambda: VectorCell(lecture.cells, lecture.matrix.forms_of_derivatives(), equations).source())
     if lecture.small:
         blocks = element_matrices(lecture)
@@ -88,17 +86,6 @@ def _symbols(lecture: Lecture, sign: str, expression: sympy.Expr, scalar: bool =
 def matrix_rows(lecture: Lecture) -> list[Row]:
     """Values, then δs, then derivatives by the weights."""
     values, deltas, gradients = (
-        [Row(_left(lecture, eq), lecture.matrix.text(form)) for eq, form in group] for group in vector_forms(lecture)
+        [Row(_left(lecture, eq), lecture.matrix.text(form)) for eq, form in group] for group in lecture.vector_forms
     )
     return [*in_pairs(values), *deltas, *in_pairs(gradients)]
-
-
-def vector_forms(lecture: Lecture) -> list[list[tuple[Equation, Form]]]:
-    """The equations that have a matrix form: of values, of δs and of derivatives by weights; none of numbers only."""
-    matrix = lecture.matrix
-    groups = [
-        [(eq, form) for eq in equations if (form := matrix.form(eq)) is not None]
-        for equations in named_equations(lecture.network, lecture.sweep)
-    ]
-    vectors = any(matrix.speaks_of_vectors(form) for group in groups for _, form in group)
-    return groups if vectors else [[], [], []]

@@ -9,8 +9,8 @@ from typing import TypeAlias
 from codegen.formulas.profiles import PRODUCTS
 from codegen.notes.document import Section
 from codegen.notes.lecture import Lecture
-from codegen.sections.matrices import matrix_rows
 from derive.expressions import Access, index
+from derive.formtree import Elementwise, nodes
 from derive.network import Tensor
 
 Entry: TypeAlias = tuple[str, str, str]
@@ -40,7 +40,8 @@ def notation(lecture: Lecture) -> Section:
         rows.append((f"${lecture.writer.symbol(rate.name)}$", "learning rate", "number"))
         rows.append(_new(lecture))
     sign = PRODUCTS[lecture.notation.profile.product]
-    if any(f" {sign} " in row.right for row in matrix_rows(lecture)) and not lecture.notation.numbered:
+    forms = [form for group in lecture.vector_forms for _, form in group] if not lecture.notation.numbered else []
+    if any(isinstance(node, Elementwise) for form in forms for node in nodes(form)):
         rows.append((f"${sign}$", "product element by element", ""))
     section.terms(("symbol", "meaning", "shape"), *(_together(rows) if len(rows) > ROWS else rows))
     return section
