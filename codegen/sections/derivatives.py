@@ -28,7 +28,7 @@ FORMS = {
     "complex step": "the loss at $w + ih$, its imaginary part",
     "central difference": "the losses at $w + h$ and $w - h$",
     "matrix form": "the products of matrices, multiplied out",
-    "vector form": "the equations of whole vectors, at every time",
+    "vector form": "the vectors of one sample, at every time",
     "batch form": "the matrices of two samples",
     "chain rule": "every line of the derivations",
     "chain rule in indices": "every line, numbers put in for its indices",
