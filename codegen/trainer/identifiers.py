@@ -16,7 +16,8 @@ KERNEL_WORDS = frozenset(
     "np numba math njit real zero one two three four half quarter double count samples total theta weights inputs "
     "targets constants values gradient xlogy difference exp log log1p expm1 tanh sigmoid sigmoid_slope softplus "
     "sin cos sinh cosh erf sqrt sign equal forward losses backward allocate gradients lanes data width order "
-    "start sample local part orders begin number states fixed settings updated LANES into_lanes contraction".split()
+    "start sample local part orders begin number states fixed settings updated LANES into_lanes contraction is_double "
+    "matrix product at".split()
 )
 CONTRACTION = re.compile(r"contract_\d+")  # what kernels call the functions that ``contraction`` makes
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 
 from codegen.trainer import vectormath
 
-FOR_COMPILER = ["from numba import njit, version_info", "from numba.core.compiler import Compiler"]
+FOR_COMPILER = [
+    "import gc",
+    "from numba import njit, version_info",
+    "from numba.core.compiler import Compiler",
+]
 IN_LANES = [
     "import math",
     "from numba import config, types",
@@ -24,16 +28,27 @@ FOR_SUBNORMALS = [
     "from numba.extending import intrinsic",
 ]
 FOR_CONTRACTIONS = ["import itertools"]
+FOR_ARRAYS = ["from numba.np.arrayobj import make_array, populate_array"]
+#: What each function of ``templates/trainer/intrinsics.py`` needs besides ``FOR_SUBNORMALS``.
+INTRINSICS = {
+    "is_double": [],
+    "matrix": FOR_ARRAYS,
+    "product": ["from numba.np import linalg", *FOR_ARRAYS],
+}
 
 
-def imports(emitted: list[str], functions: Iterable[str], in_lanes: bool, contractions: bool) -> list[str]:
+def imports(
+    emitted: list[str], functions: Iterable[str], intrinsics: Iterable[str], in_lanes: bool, contractions: bool
+) -> list[str]:
     """The lines for a module that has the functions ``emitted`` of its own and calls the ``functions``.
 
-    ``in_lanes`` tells whether it keeps arrays in its functions' own memory, ``contractions`` whether it has any.
+    ``intrinsics`` are those of ``INTRINSICS`` that it has. ``in_lanes`` tells whether it keeps arrays in its functions'
+    own memory, ``contractions`` whether it has any.
     """
     lines = [line for line in vectormath.import_lines(emitted) if line]
     lines += [*FOR_COMPILER, *FOR_SUBNORMALS, *(IN_LANES if in_lanes else [])]
     lines += FOR_CONTRACTIONS if contractions else []
+    lines += [line for name in intrinsics for line in INTRINSICS[name]]
     lines += FOR_EXACT if emitted else []
     standard = {
         "import functools",

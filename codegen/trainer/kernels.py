@@ -75,7 +75,7 @@ class _Writer:
                 case Product():
                     self.comment(node.notes)
                     arguments = ", ".join(self.matrix(m) for m in (node.left, node.right, node.out))
-                    self.emit(f"np.dot({arguments})")
+                    self.emit(f"product({arguments})")
                 case Contraction():
                     self.comment(node.notes)
                     self.contraction(node)
@@ -308,11 +308,11 @@ class _Writer:
         tensor = self.schedule.tensors[m.tensor]
         batch = self.is_batch(m.tensor)
         shape = [*(["count"] if batch else []), *map(str, tensor.shape)]
-        text = self.names[m.tensor] + ("[:count]" if batch else "")
-        if len(shape) != 2 or m.rows != 1:
+        text = self.names[m.tensor]
+        if batch or len(shape) != 2 or m.rows != 1:
             sides = [" * ".join(d for d in part if d != "1") or "1" for part in (shape[: m.rows], shape[m.rows :])]
             sides = [str(sympy.sympify(s)) if "count" not in s else s for s in sides]
-            text += f".reshape(({', '.join(sides)}))"
+            text = f"matrix({text}, {', '.join(sides)})"
         return text + (".T" if m.transposed else "")
 
 

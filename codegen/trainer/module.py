@@ -13,7 +13,7 @@ from codegen.numbering import PlainText, equation_numbers
 from codegen.resources import environment, template
 from codegen.trainer import vectormath
 from codegen.trainer.identifiers import Identifiers
-from codegen.trainer.imports import imports
+from codegen.trainer.imports import INTRINSICS, imports
 from codegen.trainer.interface import (
     adjustable,
     class_words,
@@ -120,7 +120,6 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     context = {
         "spec_name": prose(spec_name),
         "docstring": docstring,
-        "imports": imports(emitted, functions, bool(block or many or one_by_one), bool(contractions)),
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
@@ -128,6 +127,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
+        "lowering": _source("trainer/lowering.py", "# Turns of"),
         "compiler": _source("trainer/compiler.py", "# The newest"),
         "into_lanes": _source("trainer/lanes.py", "def shuffled(", "def contraction(") if block else "",
         "contraction": _source("trainer/lanes.py", "def contraction(") if contractions else "",
@@ -173,6 +173,10 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "class_words": class_words(network, classifier),
     }
     compiled = environment().get_template("trainer/kernels.py.jinja").render(context, hash="")
+    intrinsics = [name for name in INTRINSICS if f" {name}(" in compiled]
+    in_lanes = bool(block or many or one_by_one)
+    context["imports"] = imports(emitted, functions, intrinsics, in_lanes, bool(contractions))
+    context["intrinsics"] = "\n\n\n".join(_definition("trainer/intrinsics.py", name) for name in intrinsics)
     digest = hashlib.sha256((compiled + context["vectormath"]).encode()).hexdigest()[:8]  # type: ignore[operator]
     text = environment().get_template("trainer/module.py.jinja").render(context, hash=f"_{digest}")
     ast.parse(text)
@@ -299,6 +303,12 @@ def _data_lines(network: Network) -> list[str]:
         elif shapes:
             lines += wrapped(f"{letter} is a dict of arrays {', '.join(shapes)}.", "", "    ")
     return ["", *lines] if lines else []
+
+
+def _definition(name: str, function: str) -> str:
+    """A function in a file of Python, with its decorators."""
+    text = template(name).read_text(encoding="utf-8")
+    return next(part for part in text.split("\n\n\n") if f"\ndef {function}(" in part).strip("\n")
 
 
 def _source(name: str, start: str, end: str = "") -> str:

@@ -282,7 +282,7 @@ def number_lines(used: Used) -> list[str]:
     values = {name: value for value, name in NAMED.items()}
     lines = [f"{name} = real({_number(values[name])})" for name in values if name in used.numbers]
     lines += ["samples = real(count)"] if used.samples else []
-    return lines + (["double = np.finfo(real).bits == 64"] if used.double else [])
+    return lines + (["double = is_double(real)"] if used.double else [])
 
 
 def _number(value: sympy.Rational) -> str:

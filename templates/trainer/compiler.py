@@ -5,8 +5,12 @@ machine code of it.  Most functions of a trainer are only ever parts of others, 
 ``codegen.trainer.module`` copies this into the modules that it writes.
 """
 
+import gc
+
 from numba import version_info
 from numba.core.compiler import Compiler
+
+from templates.trainer.lowering import lowering
 
 # The newest Numba for which the compilers below are written; a newer one compiles in its own way, which takes longer.
 NEWEST = (0, 68)
@@ -32,6 +36,16 @@ def compilers():
     class KernelCompiler(CompilerBase):
         """For kernels, which Python calls."""
 
+        def compile_extra(self, function):
+            """Compile without the garbage collector, which would look again and again at all that is being made."""
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                return super().compile_extra(function)
+            finally:
+                if collects:
+                    gc.enable()
+
         def define_pipelines(self):
             pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
             pipeline.passes = [(self.instead(p), text) for p, text in pipeline.passes if p.__name__ not in WITHOUT]
@@ -40,7 +54,7 @@ def compilers():
 
         def instead(self, found):
             """The pass to run in place of one of Numba's."""
-            return found
+            return KernelLowering if found is NativeLowering else found
 
     class PartCompiler(KernelCompiler):
         """For functions that only kernels call, or other parts of them."""
@@ -48,26 +62,60 @@ def compilers():
         def instead(self, found):
             return PartLowering if found is NativeLowering else found
 
-    class PartLibrary(JITCodeLibrary):
-        """The code of a part, optimised once, so that LLVM makes SIMD instructions of its loops; no machine code."""
+    class KernelLibrary(JITCodeLibrary):
+        """The code of a kernel, optimised once, together with all that it calls."""
+
+        def add_ir_module(self, module):
+            """Add a function, or the one that Python calls, which reads the arguments: LLVM leaves that as it is."""
+            for function in module.functions:
+                if function.name.startswith("_ZN7cpython") and not function.is_declaration:
+                    function.attributes.add("noinline")
+                    function.attributes.add("optnone")
+            super().add_ir_module(module)
+
+        def _optimize_functions(self, module):
+            pass
 
         def _optimize_final_module(self):
             made = self._codegen._module_pass_manager(loop_vectorize=True, slp_vectorize=False, cost="cheap")
             passes, *builder = made if isinstance(made, tuple) else (made,)  # older versions of Numba need no builder
             passes.run(self._final_module, *builder)
 
+    class PartLibrary(KernelLibrary):
+        """The code of a part, of which no machine code is made."""
+
         def _finalize_final_module(self):
             self._finalized = True
 
     @register_pass(mutates_CFG=True, analysis_only=False)
-    class PartLowering(NativeLowering):
-        """Lowering of a part. What Python would call is a function of C that raises a TypeError for all it is given."""
+    class KernelLowering(NativeLowering):
+        """Lowering without counts of references, but for arrays that are returned: those given live long enough."""
 
-        _name = "part_lowering"
+        _name, lowering_class, library_class = "kernel_lowering", lowering(), KernelLibrary
 
         def run_pass(self, state):
-            state.library = PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+            counting = state.targetctx
+            state.library = self.library_class(counting.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            returned = counting.data_model_manager[state.return_type]
+            state.targetctx = counting.subtarget(enable_nrt=returned.contains_nrt_meminfo())
+            try:
+                return super().run_pass(state)
+            finally:
+                state.targetctx = counting
+
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class PartLowering(KernelLowering):
+        """Lowering of a part. What Python would call is a function of C that raises a TypeError for all it is given.
+
+        The arrays of a part share no memory, unless nothing is written to them.
+        """
+
+        _name, library_class = "part_lowering", PartLibrary
+
+        def run_pass(self, state):
             state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
+            state.flags.noalias = True
             super().run_pass(state)
             found, name, kept = state["cr"], state.func_id.func_name, (state.library,)
             raising = binding.address_of_symbol("PyErr_BadArgument")
