@@ -25,7 +25,7 @@ WITHOUT = {
 
 
 def compilers():
-    """A compiler for kernels, which Python calls, and one for parts, which only kernels call, or other parts."""
+    """Compilers for kernels, which Python calls, for parts, which only kernels call, or other parts, and for loops."""
     from llvmlite import binding
     from numba import _dynfunc
     from numba.core.codegen import JITCodeLibrary
@@ -61,6 +61,12 @@ def compilers():
 
         def instead(self, found):
             return PartLowering if found is NativeLowering else found
+
+    class LoopCompiler(PartCompiler):
+        """For parts that are loops over arrays of which no two share memory, unless nothing is written to them."""
+
+        def instead(self, found):
+            return LoopLowering if found is NativeLowering else found
 
     class KernelLibrary(JITCodeLibrary):
         """The code of a kernel, optimised once, together with all that it calls."""
@@ -106,16 +112,12 @@ def compilers():
 
     @register_pass(mutates_CFG=True, analysis_only=False)
     class PartLowering(KernelLowering):
-        """Lowering of a part. What Python would call is a function of C that raises a TypeError for all it is given.
-
-        The arrays of a part share no memory, unless nothing is written to them.
-        """
+        """Lowering of a part. What Python would call is a function of C that raises a TypeError for all it is given."""
 
         _name, library_class = "part_lowering", PartLibrary
 
         def run_pass(self, state):
             state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
-            state.flags.noalias = True
             super().run_pass(state)
             found, name, kept = state["cr"], state.func_id.func_name, (state.library,)
             raising = binding.address_of_symbol("PyErr_BadArgument")
@@ -124,7 +126,17 @@ def compilers():
             state["cr"] = found._replace(cfunc=called)
             return True
 
-    return KernelCompiler, PartCompiler
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class LoopLowering(PartLowering):
+        """Lowering of a part with loops that LLVM makes SIMD instructions of."""
+
+        _name = "loop_lowering"
+
+        def run_pass(self, state):
+            state.flags.noalias = True
+            return super().run_pass(state)
+
+    return KernelCompiler, PartCompiler, LoopCompiler
 
 
-KernelCompiler, PartCompiler = compilers() if version_info.short <= NEWEST else (Compiler, Compiler)
+KernelCompiler, PartCompiler, LoopCompiler = compilers() if version_info.short <= NEWEST else [Compiler] * 3

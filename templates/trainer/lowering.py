@@ -37,7 +37,7 @@ def lowering():
                     places.setdefault(statement.target.name, []).append(label)
                     self.values[statement.target.name] = statement.value
             graph = compute_cfg_from_blocks(blocks)
-            self.rows = self.rows_of(list(graph.loops().values()))
+            self.rows = self.rows_of(list(graph.loops().values())) if self.fndesc.noalias else {}
             if self.context.enable_nrt:
                 return
             for block in blocks.values():
@@ -83,7 +83,10 @@ def lowering():
         # loops
 
         def rows_of(self, loops):
-            """The blocks of every innermost loop along a long row of elements, by its head."""
+            """The blocks of every innermost loop along a long row of elements, by its head.
+
+            Only of arrays that share no memory does LLVM make SIMD instructions without looking whether they do.
+            """
             inner = [one for one in loops if not any(two.header in one.body for two in loops if two is not one)]
             return {loop.header: loop.body for loop in inner if self.is_row(loop)}
 
