@@ -1,0 +1,159 @@
+"""The compiler of a trainer's functions: what it leaves out of Numba's must not be missed."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.errors import TypingError
+from oracles import example, trainer_of
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return trainer_of(example("iris"), tmp_path_factory.mktemp("compiler"))
+
+
+def kernel(module: ModuleType, function: Callable[..., Any], options: str = "INLINED") -> Any:
+    """A kernel that does nothing but call a function, which is compiled as a part of it."""
+    part = njit(**getattr(module, options))(function)
+
+    @njit(**{**module.COMPILE, "cache": False})
+    def called(*given):  # type: ignore[no-untyped-def]
+        return part(*given)
+
+    return called
+
+
+def branches(a, out):  # type: ignore[no-untyped-def]
+    """Variables that are set in one branch, in both, before a loop, in it, and used behind."""
+    base, last = a[0], 0.0
+    for i in range(a.size):
+        b = 2 * a[i]
+        if a[i] <= base:
+            b = -a[i]
+            base -= 0.01
+        if i > 2:
+            c = b + 1
+            if i == 7:
+                continue
+        for j in range(i):
+            if a[j] > 0.9:
+                break
+            last = a[j] - b
+        out[i] = b + last
+        if i > 3:
+            out[i] += c
+    n = 0
+    while a[n] < 0.8 and n < a.size - 1:
+        n += 1
+        step = a[n] * n
+        base += step
+    if n > 2:
+        return base + step
+    return base
+
+
+def tables(a, out):  # type: ignore[no-untyped-def]
+    """Elements of arrays with one index and several, whole rows, columns, parts."""
+    table = out.reshape((4, 5))
+    for i in range(4):
+        row, column = table[i], table[:, 1]
+        for j in range(5):
+            table[i, j] = a[j] + i
+            row[j] += column[i] * a[j]
+        table[3 - i, np.uint64(2)] *= 2
+    return table[1, 1:3].sum() + table.T[0, 3]
+
+
+@pytest.mark.parametrize("function", [branches, tables])
+@pytest.mark.parametrize("options", ["INLINED", "LOOPS"])
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_functions_mean_what_they_say(module, function, options, real):
+    """Against Python, with variables and elements that need neither memory nor a count of who refers to them."""
+    a = np.random.default_rng(0).random(20).astype(real)
+    if options == "LOOPS" and function is tables:
+        pytest.skip("its arrays share memory, which those of loops do not")
+    found, expected = np.zeros(20, real), np.zeros(20, real)
+    values = kernel(module, function, options)(a, found), function(a, expected)
+    np.testing.assert_allclose(*values, rtol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_rows_become_simd_instructions(module):
+    """A sum of 16 products is written out by LLVM, number for number, unless it is told to wait."""
+
+    def times(W, v, out):  # type: ignore[no-untyped-def]
+        for i in range(16):
+            total = W.dtype.type(0)
+            for j in range(16):
+                total += W[i, j] * v[j]
+            out[i] = total
+
+    draw = np.random.default_rng(0)
+    W, v, out = draw.random((16, 16), np.float32), draw.random(16, np.float32), np.zeros(16, np.float32)
+    called = kernel(module, times, "LOOPS")
+    called(W, v, out)
+    np.testing.assert_allclose(out, W @ v, rtol=1e-5)
+    (code,) = called.inspect_llvm().values()
+    assert " x float>" in code
+
+
+@pytest.mark.parametrize(("rows", "inner", "columns"), list(itertools.product((1, 3), (1, 4), (1, 5))))
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_products_are_those_of_numpy(module, rows, inner, columns, real):
+    product = njit(lambda a, b, out: module.product(a, b, out))
+    draw = np.random.default_rng(0)
+    a, b = draw.random((rows, inner)).astype(real), draw.random((inner, columns)).astype(real)
+    for left, right in itertools.product((a, np.asfortranarray(a)), (b, np.asfortranarray(b))):
+        out = np.full((rows, columns), np.nan, real)
+        product(left, right, out)
+        np.testing.assert_allclose(out, a @ b, rtol=1e-5)
+
+
+def test_a_matrix_is_no_larger_than_its_array(module):
+    matrix = njit(boundscheck=True)(lambda a, rows, columns: module.matrix(a, rows, columns).sum())
+    a = np.arange(24.0).reshape((4, 3, 2))
+    assert matrix(a, 3, 4) == a.reshape(-1)[:12].sum()
+    assert matrix(a, 4, 6) == a.sum()
+    with pytest.raises(IndexError):
+        matrix(a, 5, 5)
+    with pytest.raises(TypingError):
+        matrix(a.T, 3, 4)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(module, collects):
+    def fails(a):  # type: ignore[no-untyped-def]
+        return a.nothing
+
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert kernel(module, lambda a: a + 1)(1) == 2
+        assert gc.isenabled() == collects
+        with pytest.raises(TypingError):
+            kernel(module, fails)(1)
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
+
+
+def test_arrays_that_a_kernel_returns_live(tmp_path: Path):
+    """Statistics of the data are views of arrays that nothing else refers to when training ends."""
+    module = trainer_of(example("digits_normalised"), tmp_path)
+    X, y = module.random_data(np.random.default_rng(0), 32)
+    trainer = module.Trainer(max_iter=1).fit(X, y)
+    before = [np.array(s) for s in trainer._statistics]
+    gc.collect()
+    filled = [np.full_like(s, np.nan) for s in before for _ in range(100)]
+    assert before
+    assert filled
+    for known, s in zip(before, trainer._statistics, strict=True):
+        np.testing.assert_array_equal(s, known)
