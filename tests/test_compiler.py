@@ -129,6 +129,16 @@ def test_a_matrix_is_no_larger_than_its_array(module):
         matrix(a.T, 3, 4)
 
 
+def test_arrays_are_cleared_as_a_whole_or_by_rows(module):
+    clear, rows = njit(lambda a: module.clear(a)), njit(lambda a, count: module.clear(a, count))
+    a = np.ones((4, 3, 2), np.float32)
+    rows(a, 2)
+    assert (a[:2] == 0).all()
+    assert (a[2:] == 1).all()
+    clear(a)
+    assert (a == 0).all()
+
+
 @pytest.mark.parametrize("collects", [True, False])
 def test_the_garbage_collector_is_left_as_it_was(module, collects):
     def fails(a):  # type: ignore[no-untyped-def]

@@ -80,9 +80,8 @@ class _Writer:
                     self.comment(node.notes)
                     self.contraction(node)
                 case Clear():
-                    self.used.numbers.add("zero")
-                    everything = "[:count]" if self.is_batch(node.tensor) and not self.in_lanes else "[:]"
-                    self.emit(f"{self.names[node.tensor]}{everything} = zero")
+                    rows = ", count" if self.is_batch(node.tensor) and not self.in_lanes else ""
+                    self.emit(f"clear({self.names[node.tensor]}{rows})")
 
     def contraction(self, node: Contraction) -> None:
         """A call of a function made for the extents and steps of this sum; where its arrays begin is given in it."""

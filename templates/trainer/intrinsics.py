@@ -43,6 +43,22 @@ def matrix(typing, array, rows, columns):
 
 
 @intrinsic
+def clear(typing, array, *rows):
+    """Set an array to 0, or the first rows of it, as many as are given."""
+    if array.layout != "C" or len(rows) > 1:
+        return None
+
+    def emit(context, builder, signature, arguments):
+        whole, count = make_array(array)(context, builder, arguments[0]), cgutils.unpack_tuple(builder, arguments[1])
+        first = builder.extract_value(whole.strides, 0)
+        size = builder.mul(count[0], first) if count else builder.mul(whole.nitems, whole.itemsize)
+        cgutils.memset(builder, whole.data, size, 0)
+        return context.get_dummy_value()
+
+    return types.void(array, types.StarArgTuple(rows)), emit
+
+
+@intrinsic
 def product(typing, left, right, out):
     """Fill the matrix ``out`` with the product of two others, by BLAS. Their sides fit; none of them is 0."""
     if not all(array.layout in "CF" for array in (left, right)) or out.layout != "C":
