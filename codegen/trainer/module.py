@@ -176,7 +176,9 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     intrinsics = [name for name in INTRINSICS if f" {name}(" in compiled]
     in_lanes = bool(block or many or one_by_one)
     context["imports"] = imports(emitted, functions, intrinsics, in_lanes, bool(contractions))
-    context["intrinsics"] = "\n\n\n".join(_definition("trainer/intrinsics.py", name) for name in intrinsics)
+    context["intrinsics"] = "\n\n\n".join(
+        _definition("trainer/intrinsics.py", name) for name in (["intrinsic_for", *intrinsics] if intrinsics else [])
+    )
     digest = hashlib.sha256((compiled + context["vectormath"]).encode()).hexdigest()[:8]  # type: ignore[operator]
     text = environment().get_template("trainer/module.py.jinja").render(context, hash=f"_{digest}")
     ast.parse(text)
@@ -308,7 +310,7 @@ def _data_lines(network: Network) -> list[str]:
 def _definition(name: str, function: str) -> str:
     """A function in a file of Python, with its decorators."""
     text = template(name).read_text(encoding="utf-8")
-    return next(part for part in text.split("\n\n\n") if f"\ndef {function}(" in part).strip("\n")
+    return next(part for part in text.split("\n\n\n") if f"def {function}(" in part).strip("\n")
 
 
 def _source(name: str, start: str, end: str = "") -> str:

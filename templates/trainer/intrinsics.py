@@ -3,14 +3,20 @@
 ``codegen.trainer.module`` copies what a module needs of this into it.
 """
 
-from numba import types
+import numpy as np
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import linalg
 from numba.np.arrayobj import make_array, populate_array
 
 
-@intrinsic
+def intrinsic_for(function):
+    """Make an operation of compiled code, which is the function where Numba compiles nothing (NUMBA_DISABLE_JIT)."""
+    return (lambda emitter: function) if config.DISABLE_JIT else intrinsic
+
+
+@intrinsic_for(lambda real: real is np.float64)
 def is_double(typing, real):
     """Whether ``real`` is the type of double precision, a constant to LLVM."""
 
@@ -20,7 +26,7 @@ def is_double(typing, real):
     return types.boolean(real), emit
 
 
-@intrinsic
+@intrinsic_for(lambda array, rows, columns: array.reshape(-1)[: rows * columns].reshape((rows, columns)))
 def matrix(typing, array, rows, columns):
     """The first numbers of an array as a matrix, without a copy; the array has as many."""
     if array.layout != "C":
@@ -42,7 +48,7 @@ def matrix(typing, array, rows, columns):
     return result(array, rows, columns), emit
 
 
-@intrinsic
+@intrinsic_for(lambda array, *rows: array[tuple(map(slice, rows))].fill(0))
 def clear(typing, array, *rows):
     """Set an array to 0, or the first rows of it, as many as are given."""
     if array.layout != "C" or len(rows) > 1:
@@ -58,7 +64,7 @@ def clear(typing, array, *rows):
     return types.void(array, types.StarArgTuple(rows)), emit
 
 
-@intrinsic
+@intrinsic_for(np.dot)
 def product(typing, left, right, out):
     """Fill the matrix ``out`` with the product of two others, by BLAS. Their sides fit; none of them is 0."""
     if not all(array.layout in "CF" for array in (left, right)) or out.layout != "C":
