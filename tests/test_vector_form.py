@@ -77,6 +77,28 @@ def test_numbers_of_a_sequence_and_elements() -> None:
     assert r"\sum" not in "".join(rows.values())
 
 
+def test_what_has_no_matrix_form_is_taken_from_above() -> None:
+    """The first state is a maximum: the others are computed anew, into an array of their own."""
+    spec = """size T = 4
+input x[3], u[T]
+target r
+weight w
+h[0] = max(i: x[i]) * w
+h[t] = tanh(w * h[t-1] + u[t])
+y = dense(x) * h[T]
+loss L = (y - r)^2
+"""
+    found = derive(network_of(spec))
+    cells = [c.source for c in written(found, "n.spec").cells if c.cell_type == "code"]
+    source = next(c for c in cells if c.startswith("def column(a)"))
+    before: dict[str, Any] = {}
+    exec("\n".join(cells[: cells.index(source)]), before)
+    exec(source, before)
+    (line,) = (line for line in source.splitlines() if line.strip().startswith("h[t + 1] = "))
+    with pytest.raises(AssertionError):
+        exec(source.replace(line, f"{line} * 1.01"), before)
+
+
 @pytest.mark.parametrize("profile", ["indexed", "cs231n", "ufldl"])
 @pytest.mark.parametrize("name", SPECS)
 def test_a_notebook_computes_the_vectors(name: str, profile: str) -> None:

@@ -28,24 +28,19 @@ class VectorCell(FormCode):
         super().__init__(cells, forms)
         self.found = {id(eq): form for eq in equations if (form := forms.right(eq)) is not None}
         self.made = list(dict.fromkeys(eq.lhs.tensor for eq in equations if id(eq) in self.found))
-        self.name, self.standing = (
-            cells.names.fresh("in_matrices"),
-            cells.names.fresh("row" if forms.rows else "column"),
-        )
+        self.steps = [*cells.network.equations, *cells.sweep.equations]
+        self.partly = {eq.lhs.tensor for step in self.steps for eq in _equations(step) if id(eq) not in self.found}
+        self.name = cells.names.fresh("in_matrices")
+        self.standing = cells.names.fresh("row" if forms.rows else "column")
 
     def source(self) -> str:
         """The function, its call, and what it must agree with."""
-        steps = [*self.cells.network.equations, *self.cells.sweep.equations]
-        shown = [eq for step in steps for eq in _equations(step) if id(eq) in self.found]
-        partly = {eq.lhs.tensor for step in steps for eq in _equations(step) if id(eq) not in self.found}
-        read = [name for eq in shown for name in self._reads(self.found[id(eq)])]
-        given = list(dict.fromkeys(n for n in read if n not in self.made))
-        given += [name for name in self.made if name in partly]
-        lines = [self._zeros(name) for name in self.made if name in self.forms.sequences and name not in partly]
-        for step in steps:
+        read = {name for form in self.found.values() for name in self._reads(form)}
+        given = [n for n in self.tensors if n in read - set(self.made) or n in self.partly.intersection(self.made)]
+        lines = [self._zeros(n) for n in self.made if n in self.forms.sequences and n not in self.partly]
+        for step in self.steps:
             lines += self._step(step)
         names = self.cells.names
-        given.sort(key=list(self.tensors).index)
         place = "None, :" if self.forms.rows else "None"
         return "\n".join([
             f"def {self.standing}(a):",
@@ -145,7 +140,7 @@ class VectorCell(FormCode):
         known = self._known(tensor)
         if self._is_vector(tensor):
             return f"{self.standing}({known})"
-        return f"np.array({known})" if known.startswith("[") else known
+        return f"np.array({known})" if known.startswith("[") or tensor in self.partly & set(self.made) else known
 
     def _known(self, tensor: str) -> str:
         """The variable of a tensor, or in a small network the variables of its elements."""
