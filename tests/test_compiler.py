@@ -139,6 +139,16 @@ def test_arrays_are_cleared_as_a_whole_or_by_rows(module):
     assert (a == 0).all()
 
 
+def test_runs_of_numbers_are_copied(tmp_path):
+    module = trainer_of("input x[2]\nh[8] = tanh(dense(x))\ny = dense(h)\ntarget t\nloss L = (y - t)^2", tmp_path)
+    copy = njit(lambda target, t, source, s, count: module.copy_run(target, t, source, s, count))
+    source, target = np.arange(12.0).reshape((3, 4)), np.zeros(20)
+    copy(target, 2, source, 5, 6)
+    assert target.tolist() == [0, 0, *range(5, 11), *[0] * 12]
+    copy(source, 0, target, 0, 3)
+    assert source.reshape(-1).tolist() == [0, 0, 5, *range(3, 12)]
+
+
 @pytest.mark.parametrize("collects", [True, False])
 def test_the_garbage_collector_is_left_as_it_was(module, collects):
     def fails(a):  # type: ignore[no-untyped-def]

@@ -33,6 +33,7 @@ FOR_ARRAYS = ["from numba.np.arrayobj import make_array, populate_array"]
 INTRINSICS = {
     "is_double": [],
     "matrix": FOR_ARRAYS,
+    "copy_run": ["from numba.np.arrayobj import make_array"],
     "clear": ["from numba.np.arrayobj import make_array"],
     "product": ["from numba.np import linalg", *FOR_ARRAYS],
 }

@@ -15,6 +15,7 @@ from codegen.trainer.sequence import Layout, Sequence
 from derive.network import Network, Tensor
 
 INDENT = "    "
+KEPT_ROWS = "for row in range(len(kept)):"
 SLOPE = "scale * gradient[i]"  # what a solver's loop over all weights reads
 
 
@@ -55,6 +56,7 @@ def sequence_text(
     head += numbers
     head += [f"{names[n]} = constants[{i}]" for i, n in enumerate(of_role["constant"]) if n in plan.arrays]
     load, store, gather = [], [], []
+    runs: list[tuple[int, int, int]] = []
     scope = Identifiers(names.values())
     letters = [scope.new(f"i{d + 1}") for d in range(max(len(t.shape) for t in plan.tensors.values()))]
     for name in plan.arrays:
@@ -67,10 +69,14 @@ def sequence_text(
         long = [d for d, size in enumerate(tensor.shape) if size > 1]
         loops = [f"{INDENT * n}for {letters[d]} in range({tensor.shape[d]}):" for n, d in enumerate(long)]
         depth, outside = INDENT * len(long), tuple(range(len(tensor.shape)))
-        if tensor.role == "weight":
+        if tensor.role == "weight" and [d for d in layout if d in long] == long:
+            runs.append((plan.places[name], offsets[name], tensor.size))
+            load.append(f"copy_run({names[name]}, 0, theta, {offsets[name]}, {tensor.size})")
+            store.append(f"copy_run(theta, {offsets[name]}, {names[name]}, 0, {tensor.size})")
+        elif tensor.role == "weight":
             far = _place(tensor, letters, offsets[name], outside)
             near = _place(tensor, letters, plan.places[name], layout)
-            rows = ["for row in range(len(kept)):", *(f"{INDENT}{loop}" for loop in loops)]
+            rows = [KEPT_ROWS, *(f"{INDENT}{loop}" for loop in loops)]
             load += [*loops, f"{depth}{element} = theta[{far}]"]
             load += [*rows, f"{depth}{INDENT}states[row, {near}] = kept[row, {far}]"]
             store += [*loops, f"{depth}theta[{far}] = {element}"]
@@ -78,11 +84,25 @@ def sequence_text(
         elif tensor.role in ("input", "target"):
             column = (*of_role["input"], *of_role["target"]).index(name)
             gather += [*loops, f"{depth}{element} = data[{column}][sample, {_place(tensor, letters, 0, outside)}]"]
+    for place, start, count in _joined(runs):
+        load += [KEPT_ROWS, f"{INDENT}copy_run(states[row], {place}, kept[row], {start}, {count})"]
+        store += [KEPT_ROWS, f"{INDENT}copy_run(kept[row], {start}, states[row], {place}, {count})"]
     found = [_solver(update) for update in solvers]
     states, most = max(1, *(u.states for u in solvers)), max(1, *(len(_shared(u)) for u in solvers))
     return Text(
         head, load, gather, printed.lines, names[plan.loss], store, states, plan.size, most, found, printed.used
     )
+
+
+def _joined(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Runs of numbers (place, place outside, count), those that follow each other as one."""
+    joined: list[tuple[int, int, int]] = []
+    for near, far, count in sorted(runs):
+        if joined and (near, far) == (joined[-1][0] + joined[-1][2], joined[-1][1] + joined[-1][2]):
+            near, far, before = joined.pop()
+            count += before
+        joined.append((near, far, count))
+    return joined
 
 
 def _place(tensor: Tensor, letters: list[str], start: int, order: Layout) -> str:

@@ -64,6 +64,28 @@ def clear(typing, array, *rows):
     return types.void(array, types.StarArgTuple(rows)), emit
 
 
+@intrinsic_for(
+    lambda target, t, source, s, count: np.copyto(target.ravel()[t : t + count], source.ravel()[s : s + count])
+)
+def copy_run(typing, target, t, source, s, count):
+    """Copy ``count`` numbers that follow each other, from place s of an array to place t of another."""
+    if target.layout != "C" or source.layout != "C" or target.dtype != source.dtype:
+        return None
+
+    def emit(context, builder, signature, arguments):
+        places = []
+        for kind, array, place in ((target, 0, 1), (source, 2, 3)):
+            whole = make_array(kind)(context, builder, arguments[array])
+            begin = context.cast(builder, arguments[place], signature.args[place], types.intp)
+            places.append(builder.gep(whole.data, [begin]))
+        number = context.cast(builder, arguments[4], signature.args[4], types.intp)
+        item = context.get_abi_sizeof(context.get_data_type(target.dtype))
+        cgutils.raw_memcpy(builder, *places, number, context.get_constant(types.intp, item), align=item)
+        return context.get_dummy_value()
+
+    return types.void(target, t, source, s, count), emit
+
+
 @intrinsic_for(np.dot)
 def product(typing, left, right, out):
     """Fill the matrix ``out`` with the product of two others, by BLAS. Their sides fit; none of them is 0."""
