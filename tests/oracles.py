@@ -27,6 +27,7 @@ from autograd.scipy.special import erf
 from hypothesis import strategies as st
 from numba import njit
 
+from codegen.trainer.imports import INTRINSICS
 from codegen.trainer.module import render
 from derive.diagnostics import Source
 from derive.evaluate import Values, array, compile_scalar, context, forward, nested, run
@@ -76,6 +77,13 @@ def imported(path: Path) -> ModuleType:
 def part_of(module: ModuleType, name: str) -> Any:
     """A part of the kernels of a trainer, whose name ends in the hash of all of them."""
     return next(f for n, f in vars(module).items() if n.rpartition("_")[0] == name)
+
+
+def without_instructions(module: ModuleType) -> None:
+    """Let kernels that run as plain Python call, instead of operations of compiled code, what these mean."""
+    for name in INTRINSICS:
+        if name in vars(module):
+            setattr(module, name, getattr(module, name).py_func)
 
 
 def compiled(module: ModuleType, name: str) -> Callable[..., Any]:

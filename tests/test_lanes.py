@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic, networks
-from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of
+from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of, without_instructions
 
 from codegen.arithmetic.select import scatter
 from codegen.arithmetic.stable import stable_program
@@ -37,6 +37,7 @@ def block(module: ModuleType, samples: list[dict[str, Any]]) -> tuple[float, dic
     Its arrays hold NaN before they are written, so that whatever is read too soon, and every lane without a sample that
     has a part in a sum, shows.  The gradient is added to another one, as that of a second block is.
     """
+    without_instructions(module)
     module.local = plain_local  # type: ignore[attr-defined]
     module.into_lanes = plain_into_lanes  # type: ignore[attr-defined]
     for name, made in re.findall(r"^(contract_\d+) = (contraction\(.*\))$", inspect.getsource(module), re.MULTILINE):

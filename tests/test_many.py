@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic
 from networks import networks as random_networks
-from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of
+from oracles import derived, draw, feed_forward, network_of, sweep_of, trainer_of, without_instructions
 
 from codegen.trainer.lanes import LANES
 from codegen.trainer.networks import TILE, Networks
@@ -51,6 +51,7 @@ def lane_gradients(module: ModuleType, lanes: list[list[dict[str, Any]]]) -> lis
     Arrays of the kernel hold NaN before they are written: what is read too soon shows, as does what a lane has from
     another one.
     """
+    without_instructions(module)
     module.local = lambda like, *shape: np.full(shape, np.nan, like.dtype)  # type: ignore[attr-defined]
     module.part = part  # type: ignore[attr-defined]
     count, size = len(lanes[0]), sum(int(np.prod(shape)) for shape in module.WEIGHTS.values())
@@ -262,6 +263,7 @@ def test_nobody_reads_another_lane():
 def test_a_function_without_data(tmp_path, monkeypatch):
     """Minimised from two starts; the kernel as plain Python, lanes and all."""
     module = trainer_of("weight x\nloss f = (x - 2)^2 + x^4", tmp_path, "function_trainer")
+    without_instructions(module)
     monkeypatch.setattr(module, "local", lambda like, *shape: np.full(shape, np.nan, like.dtype))
     monkeypatch.setattr(module, "part", part)
     theta, gradient, losses = np.linspace(-1, 1, LANES)[None], np.full((1, LANES), np.nan), np.zeros(LANES)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from networks import agree, automatic, networks
-from oracles import derived, draw, feed_forward, network_of, part_of, sweep_of, trainer_of
+from oracles import derived, draw, feed_forward, network_of, part_of, sweep_of, trainer_of, without_instructions
 
 from codegen.trainer.nodes import Assign, Loop, Reduce, walk
 from codegen.trainer.plans import plans
@@ -33,6 +33,7 @@ def plan(spec: str) -> Sequence | None:
 
 def plain(module: ModuleType) -> Any:
     """The kernel as plain Python; its arrays hold NaN before they are written, so that what is read too soon shows."""
+    without_instructions(module)
     module.local = lambda like, *shape: np.full(shape, np.nan, like.dtype)  # type: ignore[attr-defined]
     for name, function in list(vars(module).items()):
         if name == "updated" or name.startswith(("prepare_", "step_", "schedule_")):

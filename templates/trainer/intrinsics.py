@@ -13,7 +13,13 @@ from numba.np.arrayobj import make_array, populate_array
 
 def intrinsic_for(function):
     """Make an operation of compiled code, which is the function where Numba compiles nothing (NUMBA_DISABLE_JIT)."""
-    return (lambda emitter: function) if config.DISABLE_JIT else intrinsic
+
+    def choose(emitter):
+        made = intrinsic(emitter)
+        made.py_func = function
+        return function if config.DISABLE_JIT else made
+
+    return choose
 
 
 @intrinsic_for(lambda real: real is np.float64)
