@@ -97,6 +97,24 @@ def test_every_lane_has_the_gradient_that_the_equations_have(spec, count, seed, 
             np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-12 * max(largest, 1))
 
 
+def test_a_tile_is_one_sample_where_there_are_many_equations(tmp_path):
+    """The plan of a deep network is shorter, and gives the same gradient."""
+    layers = [f"{out}[2] = tanh(dense({given}))" for given, out in (("x", "f"), ("f", "g"), ("g", "h"))]
+    deep, shallow = (
+        "\n".join(["input x[2]", *used, f"y = dense({used[-1][0]})", "target t", "loss L = (y - t)^2"])
+        for used in (layers, layers[:1])
+    )
+    assert (plan(shallow).size, plan(deep).size) == (TILE, 1)
+    samples = [draw(network_of(deep), seed) for seed in range(3)]
+    weights = {w.name: samples[0][w.name] for w in network_of(deep).weights}
+    samples = [sample | weights for sample in samples]
+    ((loss, slopes),) = lane_gradients(trainer_of(deep, tmp_path), [samples])
+    expected, right = summed([derived(deep, sample) for sample in samples])
+    assert loss == pytest.approx(expected, rel=1e-12)
+    for name, slope in right.items():
+        np.testing.assert_allclose(slopes[name], slope, rtol=1e-12, atol=1e-13, err_msg=name)
+
+
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=random_networks(4, coupled=False), count=st.integers(1, 2))
 def test_any_network_in_lanes_agrees_with_automatic_differentiation(made, count, tmp_path):

@@ -11,7 +11,8 @@ The samples come in tiles of :data:`TILE`.  Every statement is carried out for a
 one: a chain of statements each of which waits for the one before, as in a softmax, would leave most of the processor
 idle, and a weight is loaded once for all of them.  So is a derivative, and stored once.  Samples that are absent from
 the last tile repeat its last one, and count as zeros in the derivatives, which is why only what is zero for zeros is
-added up in this way (:func:`_is_tiled`); all else is added sample by sample.
+added up in this way (:func:`_is_tiled`); all else is added sample by sample.  LLVM writes a tile out, so that networks
+of more than :data:`FEW` equations have tiles of one sample: they take an eighth longer, but compile in time.
 
 Weights and gradients stay where they are; all other arrays are the function's own memory, as there.
 """
@@ -33,6 +34,7 @@ from derive.expressions import Access, index
 from derive.network import Equation, Tensor
 
 TILE = 4  # samples whose parts of a derivative are added up before it is stored
+FEW = 20  # equations of which LLVM may write out a whole tile
 PLACE = index("place")  # runs over the samples of a tile
 MOST_WORK = 2048  # multiply-adds of one sample; above, whole matrices through BLAS are faster, a network in each thread
 MOST_ELEMENTS = 4096  # numbers of one network; 512 KiB of a thread's memory in float64
@@ -43,7 +45,7 @@ class Networks(Lanes):
     """The kernel in parts: what is done once, for the samples of a tile together, what each of those present is added
     to, what is added up for all of them, and what is done once again.
 
-    ``kept`` are the tensors that have a value for every sample of a tile.
+    ``kept`` are the tensors that have a value for every sample of a tile, of which there are ``size``.
     """
 
     before: tuple[Node, ...]
@@ -52,6 +54,7 @@ class Networks(Lanes):
     tile: tuple[Node, ...]
     after: tuple[Node, ...]
     kept: frozenset[str]
+    size: int
 
 
 def networks(program: Program, loss: str) -> Networks | None:
@@ -59,22 +62,23 @@ def networks(program: Program, loss: str) -> Networks | None:
     builder = Builder(program)
     if not (is_flat(program) and is_legal(program, builder)) or work(program.lines) > MOST_WORK:
         return None
-    parts, kept = _parts(builder, program, loss)
+    size = TILE if len(program.lines) <= FEW else 1
+    parts, kept = _parts(builder, program, loss, size)
     before, sample, added, tile, after = (tuple(fuse(part)) for part in parts)
     nodes = (*before, *sample, *added, *tile, *after)
     used = {t for n in nodes for t in tensors_of(n)}
     own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]
     scalars = frozenset(t for t in own if at_home(t, nodes))
     arrays = tuple(t for t in builder.tensors if t in used and t not in scalars)
-    tensors = {name: _tiled(t) if name in kept else t for name, t in builder.tensors.items()}
+    tensors = {name: _tiled(t, size) if name in kept else t for name, t in builder.tensors.items()}
     if sum(tensors[t].size for t in arrays) > MOST_ELEMENTS:
         return None
     kinds = dict.fromkeys(builder.tensors, Kind.BATCH)
-    return Networks(nodes, tensors, kinds, arrays, scalars, 1, LEAST, before, sample, added, tile, after, kept)
+    return Networks(nodes, tensors, kinds, arrays, scalars, 1, LEAST, before, sample, added, tile, after, kept, size)
 
 
-def _parts(builder: Builder, program: Program, loss: str) -> tuple[tuple[list[Node], ...], frozenset[str]]:
-    """The parts, and what is kept for every sample of a tile."""
+def _parts(builder: Builder, program: Program, loss: str, size: int) -> tuple[tuple[list[Node], ...], frozenset[str]]:
+    """The parts for tiles of ``size`` samples, and what is kept for every sample of a tile."""
     kinds = builder.kinds
     kept = frozenset(t for t in builder.tensors if kinds[t] is Kind.BATCH)
     total = Line(0, Equation(Access(TOTAL), Access(loss)), "")
@@ -90,7 +94,7 @@ def _parts(builder: Builder, program: Program, loss: str) -> tuple[tuple[list[No
     for line, (each, once), is_tiled in zip(lines, parts, tiled, strict=True):
         eq = line.equation
         eq = replace(eq, body=each, accumulate=eq.accumulate or kinds[eq.lhs.tensor] is Kind.SUMMED)
-        placed = replace(eq, ranges={**eq.ranges, PLACE: (0, TILE - 1)})
+        placed = replace(eq, ranges={**eq.ranges, PLACE: (0, size - 1)})
         if is_tiled:
             over = replace(placed, reduce=(PLACE, *eq.reduce))
             tile += in_every_lane(_laned(over, kept), builder, _notes(line))
@@ -100,7 +104,7 @@ def _parts(builder: Builder, program: Program, loss: str) -> tuple[tuple[list[No
             added += in_every_lane(_laned(eq, kept), builder, _notes(line), (PLACE,))
         if once != 0:
             after += in_every_lane(_laned(replace(eq, body=once)), builder, _notes(line))
-    added = [Loop(PLACE, (0, TILE - 1), tuple(added))] if added else []
+    added = [Loop(PLACE, (0, size - 1), tuple(added))] if added else []
     return (_before(builder, program.lines), sample, added, tile, after), kept
 
 
@@ -128,11 +132,11 @@ def _is_tiled(eq: Equation, each: sympy.Expr, kinds: Mapping[str, Kind]) -> bool
     return kinds[eq.lhs.tensor] is Kind.SUMMED and bool(eq.free) and each != 0 and each.xreplace(zeros) == 0
 
 
-def _tiled(tensor: Tensor) -> Tensor:
-    """The tensor with the samples of a tile as its first dimension."""
+def _tiled(tensor: Tensor, size: int) -> Tensor:
+    """The tensor with the ``size`` samples of a tile as its first dimension."""
     dimensions = range(len(tensor.shape))
     first, border = (tensor.start(d) for d in dimensions), (tensor.border_of(d) for d in dimensions)
-    return replace(tensor, shape=(TILE, *tensor.shape), first=(0, *first), border=(0, *border))
+    return replace(tensor, shape=(size, *tensor.shape), first=(0, *first), border=(0, *border))
 
 
 def _notes(line: Line) -> tuple[str, ...]:

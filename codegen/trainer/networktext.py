@@ -9,7 +9,7 @@ from math import prod
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.lanes import LANES
-from codegen.trainer.networks import PLACE, TILE, Networks
+from codegen.trainer.networks import PLACE, Networks
 from codegen.trainer.nodes import Loop, tensors_of
 from codegen.trainer.printer import Used, number_lines
 from codegen.trainer.schedule import TOTAL
@@ -74,7 +74,9 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> 
             spread += _copied(own, element, source, lane, scope)
     before, sample, each, tile, after = (part.lines for part in parts)
     used = tuple(part.used for part in parts)
-    return Text(lane, names[TOTAL], place, TILE, head, gather, spread, absent, before, sample, each, tile, after, used)
+    return Text(
+        lane, names[TOTAL], place, plan.size, head, gather, spread, absent, before, sample, each, tile, after, used
+    )
 
 
 def _given(network: Network) -> dict[str, str]:
