@@ -83,7 +83,7 @@ def without_instructions(module: ModuleType) -> None:
     """Let kernels that run as plain Python call, instead of operations of compiled code, what these mean."""
     for name in INTRINSICS:
         if name in vars(module):
-            setattr(module, name, getattr(module, name).py_func)
+            setattr(module, name, getattr(module, name).in_python)
 
 
 def compiled(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from derive.cli import main
 
 #: What a trainer may import: arithmetic, threads and the number of processors, `sys` for its self-check, and
 #: scikit-learn's tags when scikit-learn asks for them.
-ALLOWED = {"__future__", "collections", "concurrent", "contextlib", "functools", "llvmlite", "math", "numba"} | {
+ALLOWED = {"__future__", "collections", "concurrent", "contextlib", "functools", "gc", "llvmlite", "math", "numba"} | {
     "numbers", "numpy", "os", "platform", "scipy", "sklearn", "sys", "types", "typing",
 }  # fmt: skip
 

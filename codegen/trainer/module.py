@@ -31,7 +31,7 @@ from codegen.trainer.networktext import network_text
 from codegen.trainer.optimizer import schedule as schedule_of
 from codegen.trainer.optimizer import updates
 from codegen.trainer.plans import check_plans, plans
-from codegen.trainer.printer import Used, is_native, number_lines
+from codegen.trainer.printer import Used, is_native, needs_real, number_lines
 from codegen.trainer.samples import per_sample
 from codegen.trainer.schedule import TOTAL, Schedule
 from codegen.trainer.sequencetext import sequence_text
@@ -231,8 +231,7 @@ class _Layout:
         if not k.lines:
             return []
         numbers = number_lines(k.used)
-        text = "\n".join((*numbers, *k.lines))
-        head = [KERNEL_HEADER, *numbers] if "real(" in text or "(real)" in text else []
+        head = [KERNEL_HEADER, *numbers] if needs_real((*numbers, *k.lines)) else []
         arrays = sorted(k.tensors, key=lambda name: list(self.plan.tensors).index(name))
         head += [f"{self.names[name]} = {self.sources[name]}" for name in arrays]
         return [*("    " + line for line in head), *k.lines]

@@ -11,7 +11,7 @@ from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.lanes import LANES
 from codegen.trainer.networks import PLACE, Networks
 from codegen.trainer.nodes import Loop, tensors_of
-from codegen.trainer.printer import Used, number_lines
+from codegen.trainer.printer import Used, needs_real, number_lines
 from codegen.trainer.schedule import TOTAL
 from derive.network import Network
 
@@ -50,9 +50,7 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> 
         kernel(plan.tile, plan, names, depth=2),
         kernel(plan.after, plan, names),
     ]
-    head = ["real = theta.dtype.type"]
-    for line in (line for part in parts for line in number_lines(part.used)):
-        head += [line] if line not in head else []
+    arrays: list[str] = []
     columns = {t.name: n for n, t in enumerate(network.data)}
     given = _given(network)
     gather: list[str] = []
@@ -61,9 +59,9 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> 
     for name in plan.arrays:
         tensor = plan.tensors[name]
         if name in given:
-            head.append(f"{names[name]} = part({given[name]}, {', '.join(map(str, (*tensor.shape, LANES)))})")
+            arrays.append(f"{names[name]} = part({given[name]}, {', '.join(map(str, (*tensor.shape, LANES)))})")
         else:
-            head.append(f"{names[name]} = local(theta, {', '.join(map(str, (*tensor.shape, LANES)))})")
+            arrays.append(f"{names[name]} = local(theta, {', '.join(map(str, (*tensor.shape, LANES)))})")
         own, at = (tensor.shape[1:], f"{place}, ") if name in plan.kept else (tensor.shape, "")
         element = f"{names[name]}[{at}{{at}}]"
         if name in plan.kept and name in summed:
@@ -72,6 +70,12 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> 
             source = f"data[{columns[name]}][sample, {{flat}}]"
             gather += _copied(own, element, source, lane, scope, each_lane=False)
             spread += _copied(own, element, source, lane, scope)
+    if absent:
+        parts[0].used.numbers.add("zero")
+    head = list(dict.fromkeys(line for part in parts for line in number_lines(part.used)))
+    if needs_real((*head, *(line for part in parts for line in part.lines))):
+        head = ["real = theta.dtype.type", *head]
+    head += arrays
     before, sample, each, tile, after = (part.lines for part in parts)
     used = tuple(part.used for part in parts)
     return Text(

@@ -7,7 +7,7 @@ not know is an error, never printed as it happens to print.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import sympy
@@ -283,6 +283,11 @@ def number_lines(used: Used) -> list[str]:
     lines = [f"{name} = real({_number(values[name])})" for name in values if name in used.numbers]
     lines += ["samples = real(count)"] if used.samples else []
     return lines + (["double = is_double(real)"] if used.double else [])
+
+
+def needs_real(lines: Iterable[str]) -> bool:
+    """Whether statements name the type of the numbers, which then is called ``real``."""
+    return any("real(" in line or "(real)" in line for line in lines)
 
 
 def _number(value: sympy.Rational) -> str:

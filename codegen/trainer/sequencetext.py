@@ -10,7 +10,7 @@ from math import prod
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kernels import kernel
 from codegen.trainer.optimizer import Update
-from codegen.trainer.printer import Used, number_lines
+from codegen.trainer.printer import Used, needs_real, number_lines
 from codegen.trainer.sequence import Layout, Sequence
 from derive.network import Network, Tensor
 
@@ -52,7 +52,7 @@ def sequence_text(
     printed = kernel(plan.nodes, plan, names, depth=2)
     of_role = {role: [t.name for t in network.of_role(role)] for role in ("input", "target", "constant")}
     numbers = number_lines(printed.used)
-    head = ["real = theta.dtype.type"] if any("real(" in line for line in (*numbers, *printed.lines)) else []
+    head = ["real = theta.dtype.type"] if needs_real((*numbers, *printed.lines)) else []
     head += numbers
     head += [f"{names[n]} = constants[{i}]" for i, n in enumerate(of_role["constant"]) if n in plan.arrays]
     load, store, gather = [], [], []

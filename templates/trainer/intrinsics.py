@@ -16,7 +16,7 @@ def intrinsic_for(function):
 
     def choose(emitter):
         made = intrinsic(emitter)
-        made.py_func = function
+        made.in_python = function
         return function if config.DISABLE_JIT else made
 
     return choose
