@@ -10,7 +10,7 @@ import sympy
 from derive.expressions import Access
 from derive.steps import Partial
 
-ADD, SUM, MUL, POW, ATOM = range(5)  # precedence, loosest first
+ADD, SUM, ELEMENTWISE, MUL, POW, ATOM = range(6)  # precedence, loosest first
 
 
 class Forms(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy
 
+from codegen.formulas.forms import ADD, ATOM, ELEMENTWISE, MUL, POW, SUM
 from codegen.formulas.hues import painted
 from codegen.formulas.latex import Latex
 from codegen.formulas.layout import signed
@@ -68,69 +69,61 @@ class FormWriter:
     def written(self, form: Form | None) -> str | None:
         return None if form is None else self.text(form)
 
-    def text(self, form: Form) -> str:
-        """A form in LaTeX."""
+    def text(self, form: Form, least: int = ADD) -> str:
+        """A form in LaTeX, in brackets if it binds less tightly than ``least``."""
+        text, binds = self._text(form)
+        return text if binds >= least else self.writer.brackets(text)
+
+    def _text(self, form: Form) -> tuple[str, int]:
         match form:
             case Number(value):
-                return self.writer.line(value)
+                return self.writer.with_level(value)
             case Single(value):
-                return self.writer.factor(value)
+                return self.writer.factor(value), MUL
             case Count(share):
-                return f"\\frac{{1}}{{{COUNT}}}" if share else COUNT
+                return (f"\\frac{{1}}{{{COUNT}}}" if share else COUNT), ATOM
             case Letter(tensor, turned, time):
                 letter = self.letter(tensor, time)
-                return _transposed(letter) if turned else letter
+                return (_transposed(letter), POW) if turned else (letter, ATOM)
             case Transposed(inside):
-                return _transposed(self.writer.brackets(self.text(inside)))
+                return _transposed(self.writer.brackets(self.text(inside))), POW
             case Ones(_, turned):
-                return _transposed(_ONES) if turned else _ONES
+                return (_transposed(_ONES), POW) if turned else (_ONES, ATOM)
             case Sum(terms):
-                return signed((negative, self.text(term)) for negative, term in terms)
+                (negative, first), *rest = terms
+                written = [(sign, self.text(term, SUM)) for sign, term in rest]
+                return signed([(negative, self.text(first, SUM if negative else ADD)), *written]), ADD
             case Product(factors):
-                return "\\, ".join(self._wrap(f) for f in factors)
+                return "\\, ".join(self.text(f, MUL) for f in factors), MUL
             case Elementwise(factors):
-                return f" {self.sign} ".join(self._wrap(f, factor=True) for f in factors)
+                return f" {self.sign} ".join(self.text(f, POW) for f in factors), ELEMENTWISE
             case Scaled((Count(share=False),), matrix):
-                return self.writer.product([COUNT, self.text(matrix)])
+                text, binds = self._behind(matrix)
+                return self.writer.product([COUNT, text]), binds
             case Scaled(front, matrix):
-                numbers = [self.writer.factor(f.value) if isinstance(f, Number) else self._wrap(f) for f in front]
-                return "\\, ".join([*numbers, self._behind(matrix)])
+                numbers = [self.writer.factor(f.value) if isinstance(f, Number) else self.text(f, MUL) for f in front]
+                text, binds = self._behind(matrix)
+                return "\\, ".join([*numbers, text]), binds
             case Power(base, exponent, of_number):
-                return f"{self._wrap(base, raised=True)}^{{{'' if of_number else f'{self.sign} '}{exponent}}}"
+                return self.writer.power(self._text(base), f"{'' if of_number else f'{self.sign} '}{exponent}"), POW
             case Positive(inside):
-                return self.writer.iverson(f"{self.text(inside)} > 0")
+                return self.writer.iverson(f"{self.text(inside)} > 0"), ATOM
             case Applied(call, inside):
-                return self.writer.call(call, operands=[self.text(inside)])
+                return self.writer.call(call, operands=[self.text(inside)]), POW
             case During(time, first, last, inside):
                 where = self.writer.iverson(self.writer.place(Within(time, first, last, _ANYTHING)))
-                return f"{where}\\, {self._behind(inside)}"
+                text, binds = self._behind(inside)
+                return f"{where}\\, {text}", binds
             case OverTime(index, first, last, inside):
-                return self.writer.reduction("sum", [(str(index), str(first), str(last))], self._wrap(inside))
+                return self.writer.reduction("sum", [(str(index), str(first), str(last))], self.text(inside, MUL)), SUM
 
-    def _behind(self, form: Form) -> str:
-        """What a number or a condition stands before."""
-        return self.text(form) if isinstance(form, Elementwise) else self._wrap(form)
-
-    def _wrap(self, form: Form, factor: bool = False, raised: bool = False) -> str:
-        """In brackets if it is a sum; also if it is a product that is a factor of an elementwise one or a base."""
-        text = self.text(form)
-        marks = (" + ", " - ", f" {self.sign} ", "\\sum", *(["\\, "] if factor or raised else []))
-        composed = text.startswith("-") or _outside(text, marks)
-        composed |= raised and ("^" in text or isinstance(form, Applied))
-        return self.writer.brackets(text) if composed else text
+    def _behind(self, form: Form) -> tuple[str, int]:
+        """What a number or a condition stands before, and how tightly both bind."""
+        least = ELEMENTWISE if isinstance(form, Elementwise) else MUL  # of such a product they are a factor
+        return self.text(form, least), least
 
 
 def _transposed(letter: str) -> str:
     """Aᵀ; a letter that has a superscript gets brackets."""
     composed = "^" in letter and not letter.endswith(")")
     return f"({letter})^{{\\top}}" if composed else f"{letter}^{{\\top}}"
-
-
-def _outside(text: str, marks: tuple[str, ...]) -> bool:
-    """Whether one of the marks stands outside of all brackets."""
-    depth = 0
-    for position, letter in enumerate(text):
-        depth += (letter in "([{") - (letter in ")]}")
-        if depth == 0 and text.startswith(marks, position):
-            return True
-    return False

@@ -39,6 +39,10 @@ class Writer(ScalarWriter):
         """A line of a derivation or an expression."""
         return self._line(self.signs.line(line), order)[0]
 
+    def with_level(self, line: Line) -> tuple[str, int]:
+        """The same, and how tightly it binds."""
+        return self._line(self.signs.line(line))
+
     def line_in_indices(self, line: Line, indices: Iterable[Index]) -> str:
         """A line in indices, out of whose way its sums keep."""
         self.scope = {str(i) for i in indices}
