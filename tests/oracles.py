@@ -80,10 +80,16 @@ def part_of(module: ModuleType, name: str) -> Any:
 
 
 def without_instructions(module: ModuleType) -> None:
-    """Let kernels that run as plain Python call, instead of operations of compiled code, what these mean."""
+    """Let kernels that run as plain Python call, instead of operations of compiled code, what these mean.
+
+    What they share with each other they call as plain Python, too.
+    """
     for name in INTRINSICS:
         if name in vars(module):
-            setattr(module, name, getattr(module, name).in_python)
+            setattr(module, name, getattr(getattr(module, name), "in_python", getattr(module, name)))
+    for name, found in list(vars(module).items()):
+        if name.startswith("loops_"):
+            setattr(module, name, getattr(found, "py_func", found))
 
 
 def compiled(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -19,6 +19,9 @@ from oracles import EXAMPLES, Data, derived, draw, example, feed_forward, networ
 from codegen.trainer.plans import plans
 
 SAMPLES, EPOCHS, RATE = 5, 2, 0.05
+#: So many layers that those that are alike share functions, in every schedule.
+DEEP = "input x[3]\n" + "".join(f"h{n}[3] = tanh(dense({f'h{n - 1}' if n else 'x'}))\n" for n in range(7))
+DEEP += "p[2] = softmax(dense(h6))\ntarget t[2]\nloss L = cross_entropy(t, p)\n"
 
 
 def module_of(spec: str, folder: Path) -> ModuleType:
@@ -81,9 +84,9 @@ def uncoupled(name: str) -> bool:
     return not network_of(example(name)).coupling  # the others are in test_batch_norm
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if uncoupled(name)])
+@pytest.mark.parametrize("name", [*(name for name in EXAMPLES if uncoupled(name)), "deep"])
 def test_every_schedule_follows_the_equations(name, tmp_path):
-    spec = example(name)
+    spec = DEEP if name == "deep" else example(name)
     module, samples, found = module_of(spec, tmp_path), samples_of(spec), plans(network_of(spec), sweep_of(spec))
     first, mean = first_weights(module), network_of(spec).batch == "mean"
     for batch_size in [1] * bool(found.sequence) + [2] + [4, 9] * bool(found.lanes):

@@ -19,7 +19,7 @@ KERNEL_WORDS = frozenset(
     "start sample local part orders begin number states fixed settings updated LANES into_lanes contraction is_double "
     "matrix product clear copy_run at".split()
 )
-CONTRACTION = re.compile(r"contract_\d+")  # what kernels call the functions that ``contraction`` makes
+NUMBERED = re.compile(r"(contract|loops)_\d+")  # functions that the kernels of one network call
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))
 _SPELLED = {"Σ∂": "sum_d", "∂": "d_", "Σ": "sum", "⌈": "max_", "⟨": "terms_", "⌊": "rest_", "⌉": "top_", "-": "minus"}
 
@@ -41,7 +41,7 @@ class Identifiers:
         """An identifier as close to ``name`` as possible: with underscores behind it where it is taken."""
         spelled = spell(name)
         assert spelled.isidentifier(), name
-        while spelled in self._taken or CONTRACTION.fullmatch(spelled):
+        while spelled in self._taken or NUMBERED.fullmatch(spelled):
             spelled += "_"
         self._taken.add(spelled)
         return spelled

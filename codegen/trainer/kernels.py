@@ -8,12 +8,25 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
+from codegen.trainer.alike import FEW, Alike, Outline, variables
 from codegen.trainer.contractions import place, spans
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kinds import Kind
 from codegen.trainer.lanes import PRESENT, Lanes
-from codegen.trainer.nodes import SAMPLE, Assign, Clear, Contraction, Loop, Matrix, Node, Product, Reduce, tensors_of
-from codegen.trainer.printer import Printer, Used, repeated
+from codegen.trainer.nodes import (
+    SAMPLE,
+    Assign,
+    Clear,
+    Contraction,
+    Loop,
+    Matrix,
+    Node,
+    Product,
+    Reduce,
+    tensors_of,
+    walk,
+)
+from codegen.trainer.printer import Printer, Used, needs_real, number_lines, repeated
 from codegen.trainer.schedule import Schedule
 from codegen.trainer.sequence import Sequence, Updated
 from derive.expressions import Access, Index, Within, accesses, index_symbols, sort_key
@@ -36,14 +49,21 @@ def kernel(
     nodes: tuple[Node, ...],
     schedule: Schedule | Lanes | Sequence,
     names: Mapping[str, str],
+    alike: Alike,
     depth: int = FUNCTION_INDENT,
     around: Mapping[Index, str] | None = None,
+    few: int = FEW,
 ) -> Kernel:
     """Print the nodes of one kernel; ``names`` gives an identifier for every tensor.
 
+    More than a ``few`` nests of loops that are ``alike`` become calls of functions there.
     ``around`` are the variables, from 0 on, of loops that the kernel is in.
     """
-    writer = _Writer(schedule, names, variables={i: (name, 0) for i, name in (around or {}).items()})
+    outer = {i: (name, 0) for i, name in (around or {}).items()}
+    writer = _Writer(schedule, names, alike, variables=outer)
+    outlines = dict(writer.nests(nodes))
+    several = alike.several(outlines.values(), few)
+    writer.shared = {nest: outline for nest, outline in outlines.items() if outline.key in several}
     writer.nodes(nodes, depth)
     tensors = frozenset(t for n in nodes for t in tensors_of(n)) - schedule.scalars
     return Kernel(tuple(writer.lines), tensors, writer.used)
@@ -53,6 +73,9 @@ def kernel(
 class _Writer:
     schedule: Schedule | Lanes | Sequence
     names: Mapping[str, str]
+    alike: Alike = field(default_factory=Alike)
+    shared: Mapping[int, Outline] = field(default_factory=dict)  # nests that are functions, by their identity
+    given: dict[str, str] | None = None  # names that stand for numbers, in the body of a function for a nest
     lines: list[str] = field(default_factory=list)
     used: Used = field(default_factory=Used)
     variables: dict[Index, tuple[str, int]] = field(default_factory=dict)  # name and first value of loop variables
@@ -64,6 +87,9 @@ class _Writer:
         for node in nodes:
             self.depth = depth
             match node:
+                case Loop() if id(node) in self.shared:
+                    self.comment(_notes(node))
+                    self.call(self.shared[id(node)])
                 case Loop():
                     self.loop(node, depth)
                 case Assign():
@@ -82,6 +108,43 @@ class _Writer:
                 case Clear():
                     rows = ", count" if self.is_batch(node.tensor) and not self.in_lanes else ""
                     self.emit(f"clear({self.names[node.tensor]}{rows})")
+
+    def nests(self, nodes: tuple[Node, ...]) -> Iterator[tuple[int, Outline]]:
+        """The nests of loops, also those inside recurrences, with their identity."""
+        for node in nodes:
+            if isinstance(node, Loop) and node.recurrent:
+                self.enter(node.index, node.range)
+                yield from self.nests(node.body)
+                del self.variables[node.index]
+            elif isinstance(node, Loop):
+                yield id(node), self.outline(node)
+
+    def call(self, outline: Outline) -> None:
+        """Call a function in place of a nest of loops."""
+        self.used.functions |= outline.used.functions
+        call = f"{self.alike.function(outline)}({', '.join(outline.arguments)})"
+        for line in textwrap.wrap(call, WIDTH - len(INDENT) * self.depth, subsequent_indent=INDENT):
+            self.emit(line)
+
+    def outline(self, nest: Loop) -> Outline:
+        """A nest of loops as the body of a function: numbers and loop variables come first, then arrays."""
+        given: dict[str, str] = {}
+        used = Used(contractions=self.used.contractions)
+        inside = replace(self, lines=[], used=used, given=given, variables=dict(self.variables))
+        inside.nodes((nest,), FUNCTION_INDENT)
+        arrays = {self.names[t] for t in tensors_of(nest) - self.schedule.scalars}
+        head = number_lines(used)
+        found = variables(inside.lines)
+        if isinstance(self.schedule, Lanes) and "width" in found:
+            head = [f"width = {self.schedule.width}", *head]
+        if needs_real((*head, *inside.lines)):
+            head = [f"real = {next(name for name in found if name in arrays)}.dtype.type", *head]
+        lines = (*(INDENT + line for line in head), *inside.lines)
+        parameters = [name for name, from_outside in variables(lines).items() if from_outside]
+        parameters.sort(key=lambda name: name in arrays)
+        arguments = tuple(given.get(name, name) for name in parameters)
+        equations = tuple(dict.fromkeys(note.split()[0] for note in _notes(nest)))
+        return Outline(lines, tuple(parameters), arguments, equations, used)
 
     def contraction(self, node: Contraction) -> None:
         """A call of a function made for the extents and steps of this sum; where its arrays begin is given in it."""
@@ -151,11 +214,18 @@ class _Writer:
         """The solver's update of one element of a weight; its state lies in vectors of which weights are parts."""
         assert isinstance(self.schedule, Sequence)
         tensor, layout = self.schedule.tensors[weight.tensor], self.schedule.layouts[weight.tensor]
-        place, step = sympy.Integer(self.schedule.places[weight.tensor]), 1
+        begin, step = self.schedule.places[weight.tensor], 1
+        place = sympy.Integer(begin if self.given is None else 0)
         for d in reversed(layout):
             place, step = place + step * (weight.indices[d] - tensor.start(d)), step * tensor.shape[d]
+        where = self.position(place)
+        if self.given is not None:
+            name = Identifiers(self.names.values()).new(f"at_{self.names[weight.tensor]}")
+            # unlike a constant, for which Numba would compile the function once more
+            self.given[name] = f"np.int64({begin})"
+            where = f"{name} + {where}"
         element = self.access(weight)
-        arguments = f"{element}, {self.access(slope)}, states, {self.position(place)}, fixed, *settings"
+        arguments = f"{element}, {self.access(slope)}, states, {where}, fixed, *settings"
         self.emit(f"{element} = updated({arguments})")
 
     def reduce(self, node: Reduce, depth: int) -> None:
@@ -313,6 +383,11 @@ class _Writer:
             sides = [str(sympy.sympify(s)) if "count" not in s else s for s in sides]
             text = f"matrix({text}, {', '.join(sides)})"
         return text + (".T" if m.transposed else "")
+
+
+def _notes(nest: Loop) -> tuple[str, ...]:
+    """The notes of all nodes of a nest."""
+    return tuple(note for node in walk([nest]) for note in getattr(node, "notes", ()))
 
 
 def _parts(value: sympy.Expr) -> Iterator[sympy.Expr]:

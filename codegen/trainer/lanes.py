@@ -76,6 +76,11 @@ class Lanes:
     registers: int  # of LANES samples each, in the largest block
     least: int  # samples of a minibatch
 
+    @property
+    def width(self) -> str:
+        """The length of loops over the lanes, in the kernel."""
+        return "(lanes[0] & LANES) * len(lanes)"
+
 
 def lanes(program: Program, loss: str) -> Lanes | None:
     """The kernel for a block of samples; ``None`` where it is not legal or not worth while."""
@@ -158,7 +163,11 @@ def _pass(builder: Builder, lines: Iterable[Line]) -> list[Node]:
         scan = group[0].scan
         fixed = (scan.index,) if scan else ()
         inside = [n for line in group for n in _line(line, builder, fixed)]
-        nodes += [Loop(scan.index, (scan.first, scan.last), tuple(inside), scan.backward)] if scan else inside
+        nodes += (
+            [Loop(scan.index, (scan.first, scan.last), tuple(inside), scan.backward, recurrent=True)]
+            if scan
+            else inside
+        )
     return nodes
 
 

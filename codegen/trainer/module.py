@@ -12,6 +12,7 @@ import sympy
 from codegen.numbering import PlainText, equation_numbers
 from codegen.resources import environment, template
 from codegen.trainer import vectormath
+from codegen.trainer.alike import Alike
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.imports import INTRINSICS, imports
 from codegen.trainer.interface import (
@@ -98,15 +99,16 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
     docstring, coupled, network = _docstring(network, sweep, module_name), bool(network.coupling), per_sample(network)
     plan, together, many, single = found.whole, found.lanes, found.networks, found.sequence
     names = _names(found.tensors)
-    kernels = {part: kernel(getattr(plan, part), plan, names) for part in PARTS}
+    alike = Alike()
+    kernels = {part: kernel(getattr(plan, part), plan, names, alike) for part in PARTS}
     solvers = updates(network.optimizer)
     rate_used = Used()
     rate = schedule_of(network.optimizer, rate_used)
-    block = kernel(together.nodes, together, names) if together else None
+    block = kernel(together.nodes, together, names, alike) if together else None
     layout = _Layout(network, plan, names)
-    text_of_many = network_text(network, many, names) if many else None
+    text_of_many = network_text(network, many, names, alike) if many else None
     check_plans(found, network, layout.sources, names)
-    one_by_one = sequence_text(network, single, names, solvers, layout.offsets) if single else None
+    one_by_one = sequence_text(network, single, names, solvers, layout.offsets, alike) if single else None
     contractions = block.used.contractions if block else {}
     used = [*(k.used for k in (*kernels.values(), *([block] if block else []))), *(s.used for s in solvers), rate_used]
     used += text_of_many.used if text_of_many else ()
@@ -121,6 +123,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "spec_name": prose(spec_name),
         "docstring": docstring,
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
+        "alike": alike.functions.values(),
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
         "sequence": one_by_one,

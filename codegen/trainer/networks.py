@@ -56,6 +56,10 @@ class Networks(Lanes):
     kept: frozenset[str]
     size: int
 
+    @property
+    def width(self) -> str:
+        return "lanes & LANES"
+
 
 def networks(program: Program, loss: str) -> Networks | None:
     """The kernel for a block of networks; ``None`` where it is not legal or not worth while."""

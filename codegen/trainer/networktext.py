@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from codegen.trainer.alike import Alike
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.lanes import LANES
@@ -37,18 +38,18 @@ class Text:
     used: tuple[Used, ...]
 
 
-def network_text(network: Network, plan: Networks, names: Mapping[str, str]) -> Text:
-    """The text of a plan; ``names`` are the identifiers of its tensors."""
+def network_text(network: Network, plan: Networks, names: Mapping[str, str], alike: Alike) -> Text:
+    """The text of a plan; ``names`` are the identifiers of its tensors, ``alike`` the functions for its nests."""
     scope = Identifiers(names.values())
     lane, place = scope.new("n"), scope.new("place")
     added = tuple(node for each in plan.added if isinstance(each, Loop) for node in each.body)
     summed = {tensor for node in plan.tile for tensor in tensors_of(node)}
     parts: list[Kernel] = [
-        kernel(plan.before, plan, names),
-        kernel(plan.sample, plan, names, depth=2),
-        kernel(added, plan, names, depth=3, around={PLACE: place}),
-        kernel(plan.tile, plan, names, depth=2),
-        kernel(plan.after, plan, names),
+        kernel(plan.before, plan, names, alike),
+        kernel(plan.sample, plan, names, alike, depth=2),
+        kernel(added, plan, names, alike, depth=3, around={PLACE: place}),
+        kernel(plan.tile, plan, names, alike, depth=2),
+        kernel(plan.after, plan, names, alike),
     ]
     arrays: list[str] = []
     columns = {t.name: n for n, t in enumerate(network.data)}

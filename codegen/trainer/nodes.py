@@ -67,13 +67,17 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Loop:
-    """``body`` for every value of an index, from the last to the first if ``backward``; SIMD does a ``wide`` one."""
+    """``body`` for every value of an index, from the last to the first if ``backward``; SIMD does a ``wide`` one.
+
+    The turns of a ``recurrent`` one need each other's results.
+    """
 
     index: Index
     range: Range
     body: tuple[Node, ...]
     backward: bool = False
     wide: bool = False
+    recurrent: bool = False
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ class Builder:
         body: list[Node] = []
         for line in group:
             body += self.line(line, body, (scan.index,))
-        return [Loop(scan.index, (scan.first, scan.last), tuple(body), scan.backward)]
+        return [Loop(scan.index, (scan.first, scan.last), tuple(body), scan.backward, recurrent=True)]
 
     def line(self, line: Line, before: list[Node], fixed: tuple[Index, ...] = ()) -> list[Node]:
         """One equation; what must be there before its loop over the samples is added to ``before``."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from codegen.trainer.alike import FEW_IN_SEQUENCE, Alike
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.kernels import kernel
 from codegen.trainer.optimizer import Update
@@ -46,10 +48,15 @@ class Text:
 
 
 def sequence_text(
-    network: Network, plan: Sequence, names: Mapping[str, str], solvers: list[Update], offsets: Mapping[str, int]
+    network: Network,
+    plan: Sequence,
+    names: Mapping[str, str],
+    solvers: list[Update],
+    offsets: Mapping[str, int],
+    alike: Alike,
 ) -> Text:
-    """The text; ``offsets`` are where weights begin in the parameter vector."""
-    printed = kernel(plan.nodes, plan, names, depth=2)
+    """The text; ``offsets`` are where weights begin in the parameter vector, ``alike`` the functions for its nests."""
+    printed = kernel(plan.nodes, plan, names, alike, depth=2, few=FEW_IN_SEQUENCE)
     of_role = {role: [t.name for t in network.of_role(role)] for role in ("input", "target", "constant")}
     numbers = number_lines(printed.used)
     head = ["real = theta.dtype.type"] if needs_real((*numbers, *printed.lines)) else []
@@ -78,16 +85,17 @@ def sequence_text(
             near = _place(tensor, letters, plan.places[name], layout)
             rows = [KEPT_ROWS, *(f"{INDENT}{loop}" for loop in loops)]
             load += [*loops, f"{depth}{element} = theta[{far}]"]
-            load += [*rows, f"{depth}{INDENT}states[row, {near}] = kept[row, {far}]"]
+            load += [*rows, f"{depth}{INDENT}states[{plan.size} * row + {near}] = kept[row, {far}]"]
             store += [*loops, f"{depth}theta[{far}] = {element}"]
-            store += [*rows, f"{depth}{INDENT}kept[row, {far}] = states[row, {near}]"]
+            store += [*rows, f"{depth}{INDENT}kept[row, {far}] = states[{plan.size} * row + {near}]"]
         elif tensor.role in ("input", "target"):
             column = (*of_role["input"], *of_role["target"]).index(name)
             gather += [*loops, f"{depth}{element} = data[{column}][sample, {_place(tensor, letters, 0, outside)}]"]
     for place, start, count in _joined(runs):
-        load += [KEPT_ROWS, f"{INDENT}copy_run(states[row], {place}, kept[row], {start}, {count})"]
-        store += [KEPT_ROWS, f"{INDENT}copy_run(kept[row], {start}, states[row], {place}, {count})"]
-    found = [_solver(update) for update in solvers]
+        near = f"{plan.size} * row + {place}" if place else f"{plan.size} * row"
+        load += [KEPT_ROWS, f"{INDENT}copy_run(states, {near}, kept[row], {start}, {count})"]
+        store += [KEPT_ROWS, f"{INDENT}copy_run(kept[row], {start}, states, {near}, {count})"]
+    found = [_solver(update, plan.size) for update in solvers]
     states, most = max(1, *(u.states for u in solvers)), max(1, *(len(_shared(u)) for u in solvers))
     return Text(
         head, load, gather, printed.lines, names[plan.loss], store, states, plan.size, most, found, printed.used
@@ -115,8 +123,11 @@ def _place(tensor: Tensor, letters: list[str], start: int, order: Layout) -> str
     return " + ".join([*([str(start)] if start else []), *terms]) or "0"
 
 
-def _solver(update: Update) -> Solver:
-    """From the statements of a solver's loop over all weights to those for one weight."""
+def _solver(update: Update, size: int) -> Solver:
+    """From the statements of a solver's loop over all weights to those for one weight.
+
+    Its state is one vector there, ``size`` numbers for each quantity: every function knows how far apart they lie.
+    """
     shared = _shared(update)
     once = [f"settings = {update.name}_settings"] if any("settings[" in line for line in update.body) else []
     numbers = number_lines(update.used)
@@ -125,7 +136,19 @@ def _solver(update: Update) -> Solver:
     once += [f"fixed[{n}] = {name}" for n, name in enumerate(shared)]
     each = [*numbers, *(f"{name} = fixed[{n}]" for n, name in enumerate(shared))]
     each += [line.replace("theta[i]", "weight").replace(SLOPE, "slope") for line in update.lines]
-    return Solver(update.name, once, each)
+    return Solver(update.name, [_flat(line, size) for line in once], [_flat(line, size) for line in each])
+
+
+def _flat(line: str, size: int) -> str:
+    """A statement with the rows of a solver's state in one vector."""
+
+    def place(found: re.Match[str]) -> str:
+        begin = int(found["row"]) * size
+        return (
+            f"states[{f'{begin} + i' if begin else 'i'}]" if found["at"] == "i" else f"states[{begin}:{begin + size}]"
+        )
+
+    return re.sub(r"states\[(?P<row>\d+), (?P<at>[i:])\]", place, line)
 
 
 def _shared(update: Update) -> list[str]:

@@ -83,6 +83,9 @@ def compilers():
             pass
 
         def _optimize_final_module(self):
+            for function in self._final_module.functions:
+                if function.linkage == binding.Linkage.linkonce_odr:
+                    function.linkage = "internal"
             made = self._codegen._module_pass_manager(loop_vectorize=True, slp_vectorize=False, cost="cheap")
             passes, *builder = made if isinstance(made, tuple) else (made,)  # older versions of Numba need no builder
             passes.run(self._final_module, *builder)

@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -100,20 +101,29 @@ def product(typing, left, right, out):
 
     def emit(context, builder, signature, arguments):
         linalg.ensure_blas()
-        kinds = signature.args
-        found = [make_array(kind)(context, builder, a) for kind, a in zip(kinds, arguments, strict=True)]
-        (a, b, c), (one, two, three) = kinds, [(cgutils.unpack_tuple(builder, m.shape), m.data) for m in found]
-        (rows, _), (_, columns) = one[0], two[0]
-        number = context.get_constant(types.intp, 1)
-        row, column = (builder.icmp_signed("==", side, number) for side in (rows, columns))
-        with builder.if_else(column) as (vector, other):
-            with vector:
-                linalg.call_xxgemv(context, builder, a.layout == "C", a, *one, two[1], three[1])
-            with other, builder.if_else(row) as (vector, other):
-                with vector:
-                    linalg.call_xxgemv(context, builder, b.layout == "F", b, *two, one[1], three[1])
-                with other:
-                    linalg.call_xxgemm(context, builder, a, *one, b, *two, c, *three)
+        found = [make_array(t)(context, builder, a) for t, a in zip(signature.args, arguments, strict=True)]
+        (rows, inner), (_, columns) = (cgutils.unpack_tuple(builder, matrix.shape) for matrix in found[:2])
+        given = [*(matrix.data for matrix in found), rows, inner, columns]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
+        called = cgutils.get_or_insert_function(builder.module, kind, f"product {left} {right} {out}")
+        if called.is_declaration:
+            called.linkage = "internal"
+            multiply(context, ir.IRBuilder(called.append_basic_block()), *called.args)
+        builder.call(called, given)
         return context.get_dummy_value()
+
+    def multiply(context, builder, a, b, c, rows, inner, columns):
+        """The code of a function for products of such matrices."""
+        one, two, three = ((rows, inner), a), ((inner, columns), b), ((rows, columns), c)
+        number = context.get_constant(types.intp, 1)
+        with builder.if_else(builder.icmp_signed("==", columns, number)) as (vector, other):
+            with vector:
+                linalg.call_xxgemv(context, builder, left.layout == "C", left, *one, b, c)
+            with other, builder.if_else(builder.icmp_signed("==", rows, number)) as (vector, other):
+                with vector:
+                    linalg.call_xxgemv(context, builder, right.layout == "F", right, *two, a, c)
+                with other:
+                    linalg.call_xxgemm(context, builder, left, *one, right, *two, out, *three)
+        builder.ret_void()
 
     return types.void(left, right, out), emit

@@ -98,10 +98,23 @@ def contraction(rows, columns, over, in_lanes, add):
     @intrinsic
     def contract(typing, lanes, out, o, left, a, right, b, present):
         def emit(context, builder, signature, arguments):
-            given = {"out": (out, 1), "left": (left, 3), "right": (right, 5), "present": (present, 7)}
-            data = {name: context.make_array(t)(context, builder, arguments[n]).data for name, (t, n) in given.items()}
-            tiles = _Tiles(builder, context.get_data_type(out.dtype), lanes.count, data, in_lanes, add)
-            tiles.all(rows, columns, over, (arguments[2], arguments[4], arguments[6]))
+            data = [
+                context.make_array(t)(context, builder, arguments[n]).data
+                for n, t in ((1, out), (3, left), (5, right), (7, present))
+            ]
+            number = ir.IntType(64)
+            kind = ir.FunctionType(ir.VoidType(), [*(d.type for d in data), number, number, number])
+            name = f"contract {rows} {columns} {over} {in_lanes} {add} {lanes.count} {out.dtype}"
+            made = cgutils.get_or_insert_function(builder.module, kind, name)
+            if made.is_declaration:  # the first call of it; layers that are alike share it
+                made.linkage = "internal"
+                inside = ir.IRBuilder(made.append_basic_block())
+                given = dict(zip(("out", "left", "right", "present"), made.args[:4], strict=True))
+                tiles = _Tiles(inside, context.get_data_type(out.dtype), lanes.count, given, in_lanes, add)
+                tiles.all(rows, columns, over, made.args[4:])
+                inside.ret_void()
+            begin = [context.cast(builder, arguments[n], signature.args[n], types.intp) for n in (2, 4, 6)]
+            builder.call(made, [*data, *begin])
             return context.get_dummy_value()
 
         return types.void(lanes, out, o, left, a, right, b, present), emit

@@ -25,6 +25,12 @@ def lowering():
     class Lowering(Lower):
         """Code of a function of a trainer."""
 
+        def setup_function(self, fndesc):
+            """Begin the function; what is not to be inlined everywhere is inlined nowhere."""
+            super().setup_function(fndesc)
+            if not fndesc.inline:
+                self.function.attributes.add("noinline")
+
         def _find_singly_assigned_variable(self):
             """Find the variables that need no memory: set in one place, which every use of them comes after.
 
