@@ -14,7 +14,7 @@ from typing import Generic
 from derive.batchform import BatchForms
 from derive.evaluate import Number, Values
 from derive.expressions import index_symbols
-from derive.formtree import Form
+from derive.formtree import Form, Letter, nodes
 from derive.formvalue import BatchStanding, Forms, Matrix, ShapeError, VectorStanding, matrix, shape_of
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan, Tensor, flatten
@@ -24,9 +24,9 @@ Pairs = Iterator[tuple[Number, Number]]
 
 
 def has_batches(network: Network) -> bool:
-    """Whether the samples of a batch may be put beside each other: no recurrence, and no index for them already."""
+    """Whether the samples of a batch may be put beside each other: there are some, and no recurrence."""
     scans = any(isinstance(step, Scan) for step in network.equations)
-    return not (network.coupling or scans) and bool(network.of_role("input"))
+    return not scans and bool(network.of_role("input"))
 
 
 def named_equations(network: Network, swept: Sweep) -> tuple[list[Equation], list[Equation], list[Equation]]:
@@ -40,9 +40,12 @@ def named_equations(network: Network, swept: Sweep) -> tuple[list[Equation], lis
 
 
 def in_batches(network: Network, swept: Sweep) -> tuple[list[Equation], list[Equation]]:
-    """The equations that are read as those of a batch: values and δs in order, then derivatives by weights."""
+    """The equations that are read as those of a batch: values and δs in order, then derivatives by weights.
+
+    The loss is among them where its equation is about the batch.
+    """
     forward, deltas, slopes = named_equations(network, swept)
-    return [eq for eq in [*forward, *deltas] if eq.lhs.tensor != network.loss], slopes
+    return [eq for eq in [*forward, *deltas] if network.coupling or eq.lhs.tensor != network.loss], slopes
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,25 @@ def batch_readings(network: Network, swept: Sweep) -> list[Reading[BatchForms]]:
     values, slopes = in_batches(network, swept)
     matrices = [w.name for w in network.weights if len(w.shape) == 2]
     found = []
-    for rows, flipped in itertools.product((False, True), ([], matrices) if matrices else ([],)):
-        forms = BatchForms(tensors, equations.__getitem__, rows, flipped)
-        read = [(eq, forms.equation(eq)) for eq in values]
-        read += [(eq, forms.gradient(eq, network.batch != "sum")) for eq in slopes]
-        found += [Reading(forms, eq, form) for eq, form in read if form is not None]
+    for rows in (False, True):
+        said: set[int] = set()  # the equations that say the same however matrices of weights stand
+        for flipped in ([], matrices) if matrices else ([],):
+            forms = BatchForms(tensors, equations.__getitem__, rows, flipped, coupling=network.coupling)
+            for eq in (*values, *slopes):
+                form = forms.right(eq, network.batch != "sum") if id(eq) not in said else None
+                if form is None:
+                    continue
+                found.append(Reading(forms, eq, form))
+                letters = {node.tensor for node in nodes(form) if isinstance(node, Letter)}
+                if not letters.union([eq.lhs.tensor.removeprefix("∂")]).intersection(matrices):
+                    said.add(id(eq))
     return found
 
 
 def batch_differences(network: Network, readings: Sequence[Reading[BatchForms]], samples: Sequence[Values]) -> Pairs:
     """Pairs that must be equal: an element of a matrix and what the samples, of the same weights, say it is.
+
+    Where samples are an index, the one of ``samples`` is the whole batch.
 
     Raises
     ------

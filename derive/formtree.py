@@ -12,7 +12,7 @@ from derive.expressions import Index
 
 @dataclass(frozen=True)
 class Number:
-    """An expression without tensors."""
+    """An expression without tensors, but for the number of samples where they are an index."""
 
     value: sympy.Expr
 
@@ -70,6 +70,13 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Diagonal:
+    """The diagonal matrix of the elements of a vector."""
+
+    inside: Form
+
+
+@dataclass(frozen=True)
 class Elementwise:
     """A product element by element."""
 
@@ -89,7 +96,7 @@ class Power:
     """A power element by element, or of a number."""
 
     base: Form
-    exponent: int
+    exponent: sympy.Rational
     of_number: bool = False
 
 
@@ -129,8 +136,8 @@ class OverTime:
 
 
 Form = (
-    Number | Single | Count | Letter | Ones | Sum | Product | Elementwise | Scaled | Power | Positive | Applied
-    | During | OverTime | Transposed
+    Number | Single | Count | Letter | Ones | Sum | Product | Diagonal | Elementwise | Scaled | Power | Positive
+    | Applied | During | OverTime | Transposed
 )  # fmt: skip
 
 
@@ -148,6 +155,7 @@ def parts(form: Form) -> tuple[Form, ...]:
             | Positive(inside)
             | Applied(_, inside)
             | Transposed(inside)
+            | Diagonal(inside)
             | During(inside=inside)
             | OverTime(inside=inside)
         ):

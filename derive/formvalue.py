@@ -14,11 +14,12 @@ import sympy
 
 from derive.batchform import BatchForms
 from derive.evaluate import Number as Value
-from derive.evaluate import Values, compile_scalar, context
+from derive.evaluate import Values, compile_scalar, context, number
 from derive.expressions import Index
 from derive.formtree import (
     Applied,
     Count,
+    Diagonal,
     During,
     Elementwise,
     Form,
@@ -51,6 +52,7 @@ class Standing(Generic[Forms]):
 
     def __init__(self, forms: Forms, samples: Sequence[Values], times: Mapping[Index, int] | None = None) -> None:
         self.forms, self.samples, self.times = forms, samples, dict(times or {})
+        self.count = len(samples)
 
     def letter(self, name: str, time: sympy.Expr | None = None) -> Matrix | Value:
         """A tensor as its letter stands in the formulas."""
@@ -71,27 +73,30 @@ class Standing(Generic[Forms]):
             case Number(value) | Single(value):
                 return compile_scalar(value)({i.name: n for i, n in self.times.items()}, self.samples[0])
             case Count(share):
-                return 1 / context.mpf(len(self.samples)) if share else context.mpf(len(self.samples))
+                return 1 / context.mpf(self.count) if share else context.mpf(self.count)
             case Letter(name, turned, time):
                 stands = self.letter(name, time)
                 return _transposed(stands) if turned and isinstance(stands, list) else stands
             case Transposed(inside):
                 return _transposed(matrix(self.of(inside)))
             case Ones(extent, turned):
-                ones = [context.one] * (extent or len(self.samples))
+                ones = [context.one] * (extent or self.count)
                 return [ones] if turned else _transposed([ones])
             case Sum(terms):
                 values = (_each(lambda v: -v, self.of(term)) if negative else self.of(term) for negative, term in terms)
                 return reduce(_plus, values)
             case Product(factors):
                 return reduce(_product, map(self.of, factors))
+            case Diagonal(inside):
+                return _diagonal(matrix(self.of(inside)))
             case Elementwise(factors):
                 return reduce(_times, map(self.of, factors))
             case Scaled(front, matrix_form):
                 scale = context.fprod(map(_number, map(self.of, front)))
                 return _each(lambda v: scale * v, self.of(matrix_form))
             case Power(base, exponent):
-                return _each(lambda v: v**exponent, self.of(base))
+                power = int(exponent) if exponent.is_Integer else number(exponent)
+                return _each(lambda v: v**power, self.of(base))
             case Positive(inside):
                 return _each(lambda v: context.mpf(v.real > 0), self.of(inside))
             case Applied(call, inside):
@@ -109,12 +114,19 @@ class Standing(Generic[Forms]):
 
 
 class BatchStanding(Standing[BatchForms]):
-    """The matrices of a batch."""
+    """The matrices of a batch; where samples are an index of the equations, there is one that is all of them."""
+
+    def __init__(self, forms: BatchForms, samples: Sequence[Values], times: Mapping[Index, int] | None = None) -> None:
+        super().__init__(forms, samples, times)
+        if forms.coupling:
+            self.count = int(samples[0][forms.coupling.count.tensor][()])
 
     def letter(self, name: str, time: sympy.Expr | None = None) -> Matrix | Value:
         if not self.forms.sampled(name):
             return self._array(name, self.samples[0][name].values(), self.forms.tensors[name].shape)
-        table = [list(sample[name].values()) for sample in self.samples]
+        values = [value for sample in self.samples for value in sample[name].values()]
+        width = len(values) // self.count
+        table = [values[n : n + width] for n in range(0, len(values), width)]
         return table if self.forms.rows else _transposed(table)
 
     def total(self, name: str, mean: bool) -> Matrix:
@@ -147,6 +159,14 @@ def shape_of(value: Matrix) -> tuple[int, int]:
 
 def _transposed(value: Matrix) -> Matrix:
     return [list(column) for column in zip(*value, strict=True)]
+
+
+def _diagonal(value: Matrix) -> Matrix:
+    """The diagonal matrix of a row or a column."""
+    if min(shape_of(value)) != 1:
+        raise ShapeError
+    elements = [v for line in value for v in line]
+    return [[v if r == c else context.zero for c in range(len(elements))] for r, v in enumerate(elements)]
 
 
 def _number(value: Matrix | Value) -> Value:

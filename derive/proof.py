@@ -116,7 +116,7 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
     chance = random.Random(20260101)
     found: dict[str, list[Number]] = {}
     forms = list(_closed_forms(narrow, scalars, lines if narrow is network else {}))
-    vectors = vector_readings(narrow, swept)
+    vectors = [] if narrow.coupling else vector_readings(narrow, swept)  # where there is one sample alone
     batches = batch_readings(narrow, swept) if has_batches(narrow) else []
     for _ in range(POINTS):
         data, values = _point(narrow, swept, chance)
@@ -129,7 +129,8 @@ def prove(network: Network, swept: Sweep, scalars: Scalars, lines: Lines) -> Pro
             found.setdefault(name, []).append(_difference(form({}, values), _gradient(values, weight)))
         found.setdefault("vector form", []).extend(_compared(vector_differences(vectors, values)))
         if batches:
-            batch = [values, *(_point(narrow, swept, chance, data)[1] for _ in range(BATCH - 1))]
+            more = 0 if narrow.coupling else BATCH - 1
+            batch = [values, *(_point(narrow, swept, chance, data)[1] for _ in range(more))]
             found.setdefault("batch form", []).extend(_compared(batch_differences(narrow, batches, batch)))
     checks = tuple(
         Check(name, len(errors), float(max(errors)), float(TOLERANCES.get(name, EXACT)))

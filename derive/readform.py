@@ -3,7 +3,9 @@
 Every formula is read for two indices, those of the rows and of the columns of the result; a vector lacks one of them:
 
 * ``Σ_k f[row, k] g[k, column]`` is a matrix product, and so is ``f[row] g[column]``;
-* factors with both indices are multiplied element by element.
+* factors with both indices are multiplied element by element;
+* one with the row's or the column's only, beside such, multiplies rows or columns: ``d[row] A[row, column]`` is the
+  product of a diagonal matrix and a matrix.
 
 What is none of these has no matrix form: the functions return ``None``.  A form is a tree (:mod:`derive.formtree`),
 which the notes write, a notebook computes and :mod:`derive.formproof` proves.  There are two kinds of readers: of the
@@ -16,14 +18,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import sympy
 
-from derive.expressions import Access, Cases, Index, accesses, index_symbols, is_negative, rename
-from derive.formtree import Applied, Elementwise, Form, Letter, Number, Ones, Positive, Power, Product, Scaled, Sum
+from derive.expressions import Access, Cases, Index, accesses, is_negative, rename
+from derive.formtree import Applied, Diagonal, Form, Letter, Number, Positive, Power, Product
 from derive.network import Equation, Tensor
-
-Side = Index | None  # the index of the rows or the columns; none where there is one of them only
-
-Terms = Callable[[sympy.Expr, tuple[str, ...]], Sequence[sympy.Expr]]
-Factors = Callable[[sympy.Expr], Sequence[sympy.Expr]]
+from derive.readsum import Parts, Side, SumForms, plainest, scaled
 
 
 def sum_terms(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
@@ -31,7 +29,12 @@ def sum_terms(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
     return sympy.Add.make_args(e)
 
 
-class MatrixForms:
+def product_factors(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
+    """The factors of a product as they come."""
+    return sympy.Mul.make_args(e)
+
+
+class MatrixForms(SumForms):
     """The forms of one network's equations; ``rows`` if vectors are rows, else they are columns.
 
     Matrices of weights ``flipped`` stand the other way round than their indices.  ``equations`` are those of what has
@@ -44,12 +47,13 @@ class MatrixForms:
         equations: Callable[[str], Equation],
         rows: bool,
         flipped: Collection[str] = (),
-        terms: Terms = sum_terms,
-        factors: Factors = sympy.Mul.make_args,
+        terms: Parts = sum_terms,
+        factors: Parts = product_factors,
     ) -> None:
         self.tensors, self.equations, self.rows, self.flipped = tensors, equations, rows, flipped
         self.terms, self.factors = terms, factors
         self._spans: dict[Index, tuple[int, int]] = {}
+        self._order: tuple[str, ...] = ()
 
     def turned(self, weight: str, indices: int) -> bool:
         """Whether a weight stands the other way round than its indices: vectors are rows, or columns."""
@@ -57,20 +61,12 @@ class MatrixForms:
 
     # what the kinds of readers differ in
 
-    def _indices(self, e: sympy.Expr) -> set[Index]:
-        """The indices of rows and columns that an expression depends on."""
+    def right(self, eq: Equation) -> Form | None:
+        """The right side of any equation."""
         raise NotImplementedError
 
     def _letter(self, a: Access, row: Side, column: Side) -> Form | None:
         """An element of a tensor with a name as the matrix that it belongs to."""
-        raise NotImplementedError
-
-    def _front(self, numbers: list[sympy.Expr], free: list[sympy.Expr]) -> list[Form | None]:
-        """The factors that have neither index."""
-        raise NotImplementedError
-
-    def _ones(self, index: Index, turned: bool = False) -> Ones | None:
-        """A column of ones for every value of an index; ``None`` where nothing is repeated."""
         raise NotImplementedError
 
     def _half(self, e: sympy.Expr, row: Side, column: Side) -> Form | None:
@@ -81,12 +77,16 @@ class MatrixForms:
 
     def _begin(self, eq: Equation) -> bool:
         """Whether an equation gives all of a vector or a matrix."""
-        self._spans = dict(eq.ranges)
+        self._spans, self._order = dict(eq.ranges), eq.order
         return self._whole(eq.lhs)
 
     def _extent(self, index: Index) -> int:
         first, last = self._spans[index]
         return last - first + 1
+
+    def _many(self, index: Index) -> sympy.Expr | None:
+        """How many values an index has."""
+        return sympy.Integer(self._extent(index))
 
     def _dimensions(self, a: Access) -> list[tuple[sympy.Expr, int]]:
         """The indices of an element, each with the extent of its dimension."""
@@ -104,17 +104,17 @@ class MatrixForms:
 
     def _right(self, eq: Equation, row: Side, column: Side) -> Form | None:
         """The right side of an equation."""
-        if not accesses(eq.body):  # a number has no rows and columns
+        if self._is_number(eq.body):  # it has no rows and columns
             return None
         if eq.reduce:
             return self._summed(eq.body, eq.reduce, row, column)
-        return self._form(eq.body, row, column, eq.order)
+        return self._form(eq.body, row, column)
 
     # formulas
 
-    def _form(self, e: sympy.Expr, row: Side, column: Side, order: tuple[str, ...] = ()) -> Form | None:
+    def _form(self, e: sympy.Expr, row: Side, column: Side) -> Form | None:
         """An expression as a matrix with these indices."""
-        if not accesses(e):
+        if self._is_number(e):
             return Number(e)
         used = self._indices(e)
         lacks = [side for side in (row, column) if side is not None and side not in used]
@@ -123,7 +123,7 @@ class MatrixForms:
         if isinstance(e, Access):
             return self._access(e, row, column)
         if e.is_Add:
-            return self._sum(e, row, column, order)
+            return self._added(self.terms(e, self._order), lambda term: self._form(term, row, column))
         if e.is_Mul:
             return self._product(e, row, column)
         inside = e.base if e.is_Pow else e.args[0]
@@ -134,7 +134,7 @@ class MatrixForms:
             return None
         if e.is_Pow:
             number = row is None and column is None
-            return Power(form, int(e.exp), number) if e.exp.is_Integer and e.exp > 0 else None
+            return Power(form, e.exp, number) if e.exp.is_Rational else None
         if isinstance(e, Cases):
             return Positive(form) if e.args[1:] == (1, 0) else None
         return Applied(e, form) if all(a.is_number for a in e.args[1:]) else None
@@ -149,7 +149,8 @@ class MatrixForms:
         before = [self._ones(row)] if row is not None and row not in used else []
         after = [self._ones(column, turned=True)] if column is not None and column not in used else []
         factors = [*before, form, *after]
-        if not index_symbols(e) and before and after:  # a number: it stands in front
+        plain = not any(a.indices or self.tensors[a.tensor].anonymous for a in accesses(e))
+        if not used and (plain or (before and after)):  # a number: it stands in front
             factors = [form, *before, *after]
         return None if None in factors else Product(tuple(f for f in factors if f is not None))
 
@@ -160,99 +161,50 @@ class MatrixForms:
         mapping = {i: j for i, j in zip(eq.lhs.indices, a.indices, strict=True) if i.is_Symbol}
         clash = {s: Index(f"{s}'", integer=True, positive=True) for s in eq.reduce if s in mapping.values()}
         body, over = rename(rename(eq.body, clash), mapping), tuple(clash.get(s, s) for s in eq.reduce)
-        if not over:
-            return self._form(body, row, column, eq.order)
         self._spans |= {clash.get(s, s): eq.ranges[s] for s in eq.reduce}
-        return self._summed(body, over, row, column) if eq.kind == "sum" else None
-
-    def _sum(self, e: sympy.Add, row: Side, column: Side, order: tuple[str, ...]) -> Form | None:
-        return self._added(self.terms(e, order), lambda term: self._form(term, row, column))
-
-    def _added(self, terms: Sequence[sympy.Expr], read: Callable[[sympy.Expr], Form | None]) -> Form | None:
-        """The sum of the forms of some terms; a single one that is not subtracted is no sum."""
-        found = []
-        for term in terms:
-            negative = is_negative(term)
-            part = read(-term if negative else term)
-            if part is None:
-                return None
-            found.append((negative, part))
-        return found[0][1] if len(found) == 1 and not found[0][0] else Sum(tuple(found))
+        previous, self._order = self._order, eq.order
+        try:
+            if not over:
+                return self._form(body, row, column)
+            return self._summed(body, over, row, column) if eq.kind == "sum" else None
+        finally:
+            self._order = previous
 
     def _product(self, e: sympy.Expr, row: Side, column: Side) -> Form | None:
         if is_negative(e):
             return self._added([e], lambda term: self._form(term, row, column))
-        factors = self.factors(e)
-        numbers = [f for f in factors if not accesses(f)]
-        rest = [f for f in factors if accesses(f)]
+        factors = self.factors(e, self._order)
+        numbers = [f for f in factors if self._is_number(f)]
+        rest = [f for f in factors if f not in numbers]
         sides = {side for side in (row, column) if side is not None}
         free = [f for f in rest if not self._indices(f) & sides]
         both = [f for f in rest if self._indices(f) >= sides]
         front = self._front(numbers, free)
         rest = [f for f in rest if f not in free]
         halves = [[f for f in rest if side in self._indices(f) and f not in both] for side in (row, column)]
-        forms = [self._form(f, row, column) for f in rest if f in both or not all(halves)]
+        between = bool(both) and any(halves) and not all(halves)
+        forms = [self._form(f, row, column) for f in rest if f in both or not (between or all(halves))]
+        if between:
+            return scaled(front, [self._between(forms, *halves)])
         if all(halves):
             left, right = self._half(sympy.Mul(*halves[0]), row, None), self._half(sympy.Mul(*halves[1]), None, column)
             forms.insert(0, None if left is None or right is None else Product((left, right)))
-        return _scaled(front, forms)
+        return scaled(front, forms)
 
-    def _summed(self, body: sympy.Expr, over: tuple[Index, ...], row: Side, column: Side) -> Form | None:
-        """Σ over one index of a product, as a product of matrices."""
-        if len(over) != 1 or body.is_Add:
-            return None
-        if is_negative(body):
-            return self._added([body], lambda term: self._summed(term, over, row, column))
-        used = self._indices(body)
-        if {row, column} - {None} - used:
-            form = self._summed(body, over, row if row in used else None, column if column in used else None)
-            return None if form is None else self._along(form, body, row, column, used)
-        (k,) = over
-        factors = sympy.Mul.make_args(body)
-        uses = {f: self._indices(f) for f in factors}
-        if any({row, column} <= uses[f] for f in factors if row is not None and column is not None):
-            return None
-        numbers = [f for f in factors if not accesses(f)]
-        if row is None and column is None:
-            return self._inner(self.factors(body), k)
-        if column is None:
-            right = [f for f in factors if k in uses[f] and row not in uses[f]]
-        elif row is None:
-            right = [f for f in factors if k in uses[f] and column in uses[f]]
-        else:
-            right = [f for f in factors if column in uses[f]]
-        loose = [f for f in factors if uses[f] == {k} and f not in right]
-        if right and not any(k in uses[f] for f in right):
-            right += loose
-        left = [f for f in factors if f not in right + numbers]
-        if column is None and not left and not self.rows:
-            left, right = right, []
-        if any(k not in self._indices(sympy.Mul(*half)) for half in (left, right) if half):
-            return None
-        return _scaled(
-            [Number(sympy.Mul(*numbers))] if numbers else [], [self._multiplied(left, right, k, row, column)]
-        )
-
-    def _inner(self, factors: Sequence[sympy.Expr], k: Index) -> Form | None:
-        """Σ_k of a product that has no other index, as a row times a column; a matrix that has one row is the row."""
-        inner = [f for f in factors if k in self._indices(f)]
-        numbers = [f for f in factors if not accesses(f)]
-        free = [f for f in factors if f not in [*inner, *numbers]]
-        matrices = [f for f in inner if isinstance(f, Access) and len(self._dimensions(f)) == 2]
-        first = [*matrices, *inner][:1]
-        rest = [f for f in inner if f not in first]
-        left, right = (rest, first) if self.rows and (matrices or not rest) else (first, rest)
-        return _scaled(self._front(numbers, free), [self._multiplied(left, right, k, None, None)])
-
-    def _multiplied(
-        self, left: Sequence[sympy.Expr], right: Sequence[sympy.Expr], k: Index, row: Side, column: Side
+    def _between(
+        self, forms: list[Form | None], above: Sequence[sympy.Expr], beside: Sequence[sympy.Expr]
     ) -> Form | None:
-        """The product of two matrices over k; what is not there is a row or a column of ones."""
-        forms = [
-            self._form(sympy.Mul(*half), *pair) if half else self._ones(k, turned=pair[0] != k)
-            for half, pair in ((left, (row, k)), (right, (k, column)))
-        ]
-        return None if None in forms else Product(tuple(f for f in forms if f is not None))
+        """A matrix, the product of ``forms`` element by element, between the diagonal matrices of other factors."""
+        matrix = scaled([], forms)
+        around = [[self._diagonal(f) for f in half] for half in (above, beside)]
+        factors = [*around[0], matrix, *around[1]]
+        return None if None in factors else Product(tuple(f for f in factors if f is not None))
+
+    def _diagonal(self, e: sympy.Expr) -> Form | None:
+        """The diagonal matrix of a vector, which stands in it as it does elsewhere."""
+        (side,) = self._indices(e)
+        form = plainest([self._form(e, side, None), self._form(e, None, side)])
+        return None if form is None else Diagonal(form)
 
 
 def standing(letter: Letter, stands: tuple[Side, Side], row: Side, column: Side) -> Letter | None:
@@ -260,14 +212,3 @@ def standing(letter: Letter, stands: tuple[Side, Side], row: Side, column: Side)
     if stands == (row, column):
         return letter
     return Letter(letter.tensor, True, letter.time) if stands[::-1] == (row, column) else None
-
-
-def _scaled(front: list[Form | None], forms: list[Form | None]) -> Form | None:
-    """Numbers times the product, element by element, of matrices; ``None`` where one of them has no form."""
-    numbers, matrices = [f for f in front if f is not None], [f for f in forms if f is not None]
-    if len(numbers) < len(front) or len(matrices) < len(forms):
-        return None
-    if not matrices:
-        return numbers[0] if len(numbers) == 1 else Scaled(tuple(numbers[:-1]), numbers[-1])
-    matrix = matrices[0] if len(matrices) == 1 else Elementwise(tuple(matrices))
-    return Scaled(tuple(numbers), matrix) if numbers else matrix

@@ -15,7 +15,8 @@ import sympy
 from derive.expressions import Access, Index, Within, accesses, index_symbols, rename
 from derive.formtree import During, Form, Letter, Number, OverTime, Single, Sum, Transposed
 from derive.network import Equation, Scan, Tensor, flatten
-from derive.readform import Factors, MatrixForms, Side, Terms, standing, sum_terms
+from derive.readform import MatrixForms, product_factors, standing, sum_terms
+from derive.readsum import Parts, Side
 
 
 class VectorForms(MatrixForms):
@@ -28,8 +29,8 @@ class VectorForms(MatrixForms):
         steps: Iterable[Equation | Scan],
         rows: bool,
         flipped: Collection[str] = (),
-        terms: Terms = sum_terms,
-        factors: Factors = sympy.Mul.make_args,
+        terms: Parts = sum_terms,
+        factors: Parts = product_factors,
     ) -> None:
         super().__init__(tensors, equations, rows, flipped, terms, factors)
         steps = tuple(steps)
@@ -44,7 +45,6 @@ class VectorForms(MatrixForms):
         return Letter(a.tensor), a.indices
 
     def right(self, eq: Equation) -> Form | None:
-        """The right side of any equation."""
         weight = eq.lhs.tensor.startswith("∂") and self.tensors[eq.lhs.tensor[1:]].role == "weight"
         return self.gradient(eq) if weight else self.equation(eq)
 
@@ -72,12 +72,12 @@ class VectorForms(MatrixForms):
     def _indices(self, e: sympy.Expr) -> set[Index]:
         return index_symbols(e) - self.times
 
-    def _form(self, e: sympy.Expr, row: Side, column: Side, order: tuple[str, ...] = ()) -> Form | None:
+    def _form(self, e: sympy.Expr, row: Side, column: Side) -> Form | None:
         if isinstance(e, Within):
             time, first, last, value = e.args
             inside = self._form(value, row, column) if not index_symbols(time) & {row, column} else None
             return None if inside is None else During(time, first, last, inside)
-        return super()._form(e, row, column, order)
+        return super()._form(e, row, column)
 
     def _letter(self, a: Access, row: Side, column: Side) -> Form | None:
         letter, indices = self.letter(a)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,15 @@ from codegen.formulas.batches import BatchWriter, capital
 from codegen.notes.document import Display, Section
 from codegen.notes.lecture import Lecture
 from codegen.options import Options
-from codegen.sections.batches import batch_form, batch_writer, gradient_rows, value_rows
+from codegen.sections.batches import batch_form, gradient_rows, value_rows
 from codegen.sections.matrices import matrix_form
 from derive.batchform import BatchForms
 from derive.derivation import Derivation, derive
 from derive.diagnostics import Source
-from derive.formtree import Letter
+from derive.formtree import Form, Letter, Sum
 from derive.gradient import adjoint_name
 from derive.language.build import load
+from derive.network import Equation
 from derive.proof import ProofError
 
 NETS = {
@@ -59,7 +63,41 @@ NETS = {
         sample x = [1, 2, -1], t = [0, 1]
         sample x = [0.5, -1, 3], t = [1, 1]
     """,
+    "normalised twice, dropout, weight decay": """
+        input x[3]
+        weight gamma[4], beta[4]
+        h[4] = dropout(relu(gamma * batch_norm(linear(x), eps = 0.1) + beta), 0.5)
+        g[2] = tanh(batch_norm(dense(h)))
+        p[3] = softmax(dense(g))
+        target t[3]
+        loss L = cross_entropy(t, p) + 0.01 * l2(W1)
+        init gamma = [1, 0.5, -2, 1.5], beta = [0.1, 0.3, 0.2, -0.4]
+        init W1 = [[0.1, 0.2, 0.3], [0.4, 0.5, -0.6], [1, -1, 0.5], [0.7, 0.2, -0.9]]
+        init W2 = [[1, -1, 0.5, 2], [0.5, 0.25, -1, 1]], b2 = [0.1, -0.3]
+        init W3 = [[0.3, 0.7], [-1, 0.4], [0.2, 0.2]], b3 = [0, 0.5, -0.5]
+        sample x = [1, 2, -1], t = [0, 1, 0]
+        sample x = [0.5, -1, 3], t = [0, 0, 1]
+        sample x = [-2, 0.25, 0.125], t = [1, 0, 0]
+        sample x = [1.5, 0.75, -2], t = [0, 1, 0]
+        sample x = [0.3, 0.1, 1], t = [0, 0.5, 0.5]
+    """,
+    "statistics of one output, summed": """
+        input x[2]
+        u[1] = tanh(dense(x))
+        y = dense(u)
+        m = mean(batch: y)
+        q = mean(batch: (y - m)^2)
+        s[i] = sum(batch: x[i] * y)
+        target t
+        loss L = ((y - m) / sqrt(q + 1) - t)^2 * exp(sum(i: s[i]^2) / 9)
+        batch sum
+        init W1 = [[0.1, 0.2]], b1 = 0.3, W2 = [[0.5]], b2 = -0.25
+        sample x = [1, 2], t = 1
+        sample x = [0.5, -1], t = 2
+        sample x = [-0.25, 1.5], t = 0.5
+    """,
 }
+COUPLED = [name for name, spec in NETS.items() if "batch_norm" in spec or "batch:" in spec]
 PROFILES = ["indexed", "bishop", "cs231n", "deeplearning_ai", "mitchell"]
 
 
@@ -69,12 +107,16 @@ def derivation(name: str) -> Derivation:
 
 
 class Reader:
-    """A formula of matrices as arrays: juxtaposition is the matrix product, ⊙ goes element by element."""
+    """A formula of matrices as arrays: juxtaposition is the matrix product, ⊙ goes element by element.
 
-    def __init__(self, text: str, letters: dict[str, Any], sign: str) -> None:
+    Sums and elementwise products are of arrays of one shape, or an array and a number.  ``ones`` are the lengths of
+    the columns 1, one after the other.
+    """
+
+    def __init__(self, text: str, letters: dict[str, Any], sign: str, ones: tuple[int, ...] = ()) -> None:
         self.text, self.sign = text.replace("\\left", "").replace("\\right", "").replace(" ", ""), sign
         self.letters = sorted(((k.replace(" ", ""), v) for k, v in letters.items()), key=lambda kv: -len(kv[0]))
-        self.place = 0
+        self.place, self.ones = 0, list(ones)
 
     def read(self) -> Any:
         value = self.sum()
@@ -90,20 +132,20 @@ class Reader:
         value = -self.elementwise() if self.took("-") else self.elementwise()
         while self.place < len(self.text) and self.text[self.place] in "+-":
             sign = 1 if self.took("+") else -int(self.took("-"))
-            value = value + sign * self.elementwise()
+            value = fitting(value, sign * self.elementwise(), np.add)
         return value
 
     def elementwise(self) -> Any:
         value = self.product()
         while self.took(self.sign):
-            value = value * self.product()
+            value = fitting(value, self.product(), np.multiply)
         return value
 
     def product(self) -> Any:
         value = self.power()
         while self.took("\\,") or self.took("\\cdot"):
             factor = self.power()
-            value = value * factor if np.ndim(value) == 0 or np.ndim(factor) == 0 else value @ factor
+            value = value * factor if np.size(value) == 1 or np.size(factor) == 1 else value @ factor
         return value
 
     def power(self) -> Any:
@@ -111,12 +153,26 @@ class Reader:
         while self.took("^{"):
             end = self.text.index("}", self.place)
             mark, self.place = self.text[self.place : end], end + 1
-            value = value.T if mark == "\\top" else value ** int(mark.removeprefix(self.sign))
+            if mark == "\\top":
+                value = value.T
+            elif mark.startswith(self.sign) or np.ndim(value) == 0:
+                value = value ** float(Fraction(mark.removeprefix(self.sign)))
+            else:  # of a diagonal matrix
+                assert np.array_equal(value, np.diag(np.diag(value)))
+                value = np.diag(np.diag(value) ** float(Fraction(mark)))
+        return value
+
+    def braces(self) -> Any:
+        """What stands between braces."""
+        assert self.took("{")
+        value = self.sum()
+        assert self.took("}")
         return value
 
     def atom(self) -> Any:
         for name, function in (("\\tanh", np.tanh), ("\\sin", np.sin), ("\\cos", np.cos),
-                               ("\\mathrm{ReLU}", lambda z: np.maximum(z, 0)),
+                               ("\\mathrm{ReLU}", lambda z: np.maximum(z, 0)), ("\\exp", np.exp), ("\\log", np.log),
+                               ("\\mathrm{diag}", np.diagflat),
                                ("\\sigma", lambda z: 1 / (1 + np.exp(-z)))):  # fmt: skip
             if self.took(f"{name}^{{2}}"):
                 return function(self.atom()) ** 2
@@ -130,33 +186,46 @@ class Reader:
             value = self.sum()
             assert self.took(">0]")
             return (value > 0).astype(float)
+        if self.took("\\mathbf{1}"):
+            return np.ones((self.ones.pop(0), 1))
         for letter, value in self.letters:
             if self.took(letter):
                 return value
-        if match := re.compile(r"\\frac\{(\d+)\}\{(\w+)\}").match(self.text, self.place):
-            self.place = match.end()
-            return int(match[1]) / (dict(self.letters)["N"] if match[2] == "N" else int(match[2]))
+        if self.took("\\frac"):
+            return self.braces() / self.braces()
+        if self.took("\\sqrt"):
+            return np.sqrt(self.braces())
+        if self.took("e^"):
+            return np.exp(self.braces())
         match = re.compile(r"\d+(?:\.\d+)?").match(self.text, self.place)
         assert match, self.text[self.place :]
         self.place = match.end()
         return float(match[0])
 
 
+def fitting(one: Any, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
+    """An operation on elements, where NumPy would make shapes alike that are not."""
+    if np.size(one) > 1 and np.size(other) > 1 and one.shape != other.shape:
+        raise ValueError
+    return operation(one, other)
+
+
 def arrays(lecture: Lecture, writer: BatchWriter) -> dict[str, Any]:
     """The numbers of every letter, in the shape that the notes say."""
     numbers, network = lecture.derivation.numbers, lecture.network
     assert numbers is not None
-    found: dict[str, Any] = {"N": len(numbers.samples), "\\mathbf{1}": None}
+    count = len(network.samples[0]["x"] if network.coupling else network.samples)
+    found: dict[str, Any] = {"N": count}
     for name in [*network.tensors, *map(adjoint_name, lecture.sweep.deltas)]:
         tensor = lecture.notation.tensors[name]
-        if tensor.anonymous or name == network.loss:
+        if tensor.anonymous or tensor.role == "count" or (name == network.loss and not network.coupling):
             continue
+        sign = -1 if name in lecture.notation.signs.tensors else 1
         if writer.sampled(name):
-            sign = -1 if name in lecture.notation.signs.tensors else 1
-            table = np.array([[sign * float(v) for v in s[name].values()] for s in numbers.samples])
+            table = np.array([sign * float(v) for s in numbers.samples for v in s[name].values()]).reshape(count, -1)
             found[writer.letter(name)] = table if writer.rows else table.T
-        elif tensor.role == "weight":
-            value = np.array([float(v) for v in numbers.weights[name].values()]).reshape(tensor.shape)
+        else:
+            value = np.array([sign * float(v) for v in numbers.samples[0][name].values()]).reshape(tensor.shape)
             if name in lecture.notation.flipped:
                 value = value.T
             if value.ndim == 1:
@@ -166,10 +235,10 @@ def arrays(lecture: Lecture, writer: BatchWriter) -> dict[str, Any]:
 
 
 def evaluated(text: str, letters: dict[str, Any], sign: str, extents: tuple[int, ...]) -> Any:
-    """A formula with 1 for as many ones as fit; the first length that does."""
-    for extent in dict.fromkeys(extents):
+    """A formula with every 1 as long as it must be; the first lengths that fit."""
+    for ones in product(dict.fromkeys(extents), repeat=text.count("\\mathbf{1}")):
         try:
-            return Reader(text, {**letters, "\\mathbf{1}": np.ones((extent, 1))}, sign).read()
+            return Reader(text, letters, sign, ones).read()
         except ValueError:  # shapes do not agree
             continue
     raise AssertionError(f"no shape of 1 fits in {text}")
@@ -182,16 +251,20 @@ def test_the_matrices_have_the_numbers_of_the_samples(name: str, rows: bool, pro
     lecture = Lecture(derivation(name), Options(notation=profile))
     numbers = lecture.derivation.numbers
     assert numbers is not None
-    writer = BatchWriter(lecture.writer, rows)
-    letters, count = arrays(lecture, writer), len(numbers.samples)
-    extents = (count, *(t.size for t in lecture.network.tensors.values()))
-    values, gradients = value_rows(lecture, writer), gradient_rows(lecture, writer)
+    writer = BatchWriter(lecture.writer, lecture.sweep, rows)
+    letters = arrays(lecture, writer)
+    extents = (letters["N"], *(n for name in lecture.network.tensors for n in writer.forms.shape(name)), 1)
+    values, gradients = value_rows(writer), gradient_rows(lecture, writer)
     for tensor, row in values.items():
         expected = letters[writer.letter(tensor)]
         found = evaluated(row.right, letters, writer.sign, extents)
-        assert found.shape == expected.shape, row
+        assert found.shape == expected.shape or found.size == expected.size == 1, row
         assert np.allclose(found, expected, rtol=1e-12), row
-        assert row.left.startswith(f"\\underset{{{'N' if rows else expected.shape[0]} \\times ")
+        if np.ndim(expected):
+            sides = [
+                "N" if writer.sampled(tensor) and axis != rows else str(n) for axis, n in enumerate(expected.shape)
+            ]
+            assert row.left.startswith("\\underset{" + " \\times ".join(sides) + "}")
     for weight, row in gradients.items():
         tensor_shape = lecture.network.tensors[weight].shape
         expected = np.array([float(v) for v in numbers.gradient[weight].values()]).reshape(tensor_shape)
@@ -209,18 +282,18 @@ def test_the_matrices_have_the_numbers_of_the_samples(name: str, rows: bool, pro
 def test_the_products_of_the_books() -> None:
     """deeplearning.ai, Z[1] = W[1] X + b[1] and dW = 1/m dZ Aᵀ; CS231n, scores = X W + b and dW = Xᵀ dscores."""
     ng = Lecture(derivation("two layers"), Options(notation="deeplearning_ai"))
-    writer = batch_writer(ng)
+    writer = ng.batch
     assert writer is not None
     assert not writer.rows
-    assert value_rows(ng, writer)["z1"].right == r"\mathbf{W}^{[1]}\, \mathbf{X} + \mathbf{b}^{[1]}\, \mathbf{1}^{\top}"
+    assert value_rows(writer)["z1"].right == r"\mathbf{W}^{[1]}\, \mathbf{X} + \mathbf{b}^{[1]}\, \mathbf{1}^{\top}"
     assert gradient_rows(ng, writer)["W2"].right == (
         r"\frac{1}{N}\, \boldsymbol{\mathit{dZ}}^{[2]}\, \mathbf{H}^{\top}"
     )
     course = Lecture(derivation("two layers"), Options(notation="cs231n"))
-    writer = batch_writer(course)
+    writer = course.batch
     assert writer is not None
     assert writer.rows
-    assert value_rows(course, writer)["z1"].right == r"\mathbf{X}\, \mathbf{W}_{1} + \mathbf{1}\, \mathbf{b}_{1}"
+    assert value_rows(writer)["z1"].right == r"\mathbf{X}\, \mathbf{W}_{1} + \mathbf{1}\, \mathbf{b}_{1}"
     row = gradient_rows(course, writer)["W1"]
     assert row.right == r"\frac{1}{N}\, \mathbf{X}^{\top}\, \boldsymbol{\mathit{dZ}}_{1}"
     assert row.left == r"\underset{3 \times 2}{\frac{\partial L}{\partial \mathbf{W}_{1}}}"
@@ -228,7 +301,7 @@ def test_the_products_of_the_books() -> None:
 
 def test_a_sum_over_the_batch_is_not_divided() -> None:
     lecture = Lecture(derivation("one output, weight decay"), Options(notation="bishop"))
-    writer = batch_writer(lecture)
+    writer = lecture.batch
     assert writer is not None
     right = gradient_rows(lecture, writer)["W1"].right
     assert "frac" not in right
@@ -237,9 +310,9 @@ def test_a_sum_over_the_batch_is_not_divided() -> None:
 
 def test_the_numbers_of_a_small_batch_are_shown() -> None:
     lecture = Lecture(derivation("two layers"), Options())
-    writer = batch_writer(lecture)
+    writer = lecture.batch
     assert writer is not None
-    values, gradients = value_rows(lecture, writer), gradient_rows(lecture, writer)
+    values, gradients = value_rows(writer), gradient_rows(lecture, writer)
     section = Section("")
     batch_form(lecture, section)
     shown = {row.left: row.right for block in section.blocks[-1:] if isinstance(block, Display) for row in block.rows}
@@ -252,9 +325,9 @@ def test_samples_stand_as_a_notation_says(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('samples = "rows"\n', "utf-8")
     lecture = Lecture(derivation("two layers"), Options(notation=str(path)))
-    writer = batch_writer(lecture)
+    writer = lecture.batch
     assert writer is not None
-    row = value_rows(lecture, writer)["z1"]
+    row = value_rows(writer)["z1"]
     assert row.right == r"\mathbf{X}\, (\mathbf{W}^{(1)})^{\top} + \mathbf{1}\, \mathbf{b}^{(1)}"
     assert row.left == r"\underset{N \times 2}{\mathbf{Z}^{(1)}}"
 
@@ -267,7 +340,7 @@ def test_one_sample_and_clashing_letters_have_no_batch() -> None:
         .replace("sum((y - t)^2)", "sum((y - t)^2) + sum(X^2)")
     )
     for text in (one, clash.replace("init W1", "init X = 1, W1")):
-        assert batch_writer(Lecture(derive(load(Source("net.spec", text))), Options())) is None
+        assert Lecture(derive(load(Source("net.spec", text))), Options()).batch is None
 
 
 def test_capitals() -> None:
@@ -290,14 +363,40 @@ def test_katex_and_github_take_them() -> None:
     assert node("katex.mjs", stdin=json.dumps(plain)) == []
 
 
+def test_what_samples_have_in_common_goes_back_into_each() -> None:
+    """Ioffe and Szegedy 2015, page 4, in matrices: means are products with 1, and 1ᵀ takes them back to the samples."""
+    lecture = Lecture(derivation("normalised twice, dropout, weight decay"))
+    assert lecture.batch is not None
+    rows, centred = value_rows(lecture.batch), r"(\mathbf{Z}^{(2)} - \boldsymbol{\mu}^{(2)}\, \mathbf{1}^{\top})"
+    spread = r"\mathrm{diag}(0.00001 + \mathbf{v}^{(2)})^{-1/2}"
+    assert rows["mu2"].right == r"\frac{1}{N}\, \mathbf{Z}^{(2)}\, \mathbf{1}"
+    assert rows["v2"].right == rf"\frac{{1}}{{N}}\, {centred}^{{\odot 2}}\, \mathbf{{1}}"
+    assert rows["z3"].right == rf"{spread}\, {centred}"
+    assert rows["∂z2"].right == (
+        rf"\frac{{2}}{{N}}\, \mathrm{{diag}}(\boldsymbol{{\delta}}^{{v^{{(2)}}}})\, {centred} "
+        r"+ \frac{1}{N}\, \boldsymbol{\delta}^{\mu^{(2)}}\, \mathbf{1}^{\top} "
+        rf"+ {spread}\, \boldsymbol{{\Delta}}^{{z^{{(3)}}}}"
+    )
+    assert rows["L"].right == (
+        r"0.01\, \mathbf{1}^{\top}\, (\mathbf{W}^{(1)})^{\odot 2}\, \mathbf{1} "
+        r"- \frac{1}{N}\, \mathbf{1}^{\top}\, (\mathbf{T} \odot \log(\mathbf{P}))\, \mathbf{1}"
+    )
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_the_proof_covers_the_matrices_of_a_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proved before anything is printed; a form that is read wrongly ends in an error."""
     checks = {c.name: c for c in derivation(name).proof.checks}
     assert checks["batch form"].comparisons >= 4 * 2 * 2 * len(derivation(name).network.weights)
+    assert ("vector form" in checks) is (name not in COUPLED)
     assert checks["batch form"].holds
     gradient, access = BatchForms.gradient, BatchForms._access
-    monkeypatch.setattr(BatchForms, "gradient", lambda self, eq, mean: gradient(self, eq, not mean))
+
+    def wrong(self: BatchForms, eq: Equation, mean: bool) -> Form | None:
+        form = gradient(self, eq, mean if self.coupling else not mean)
+        return Sum(((True, form),)) if form is not None and self.coupling else form
+
+    monkeypatch.setattr(BatchForms, "gradient", wrong)
     with pytest.raises(ProofError, match="batch form"):
         derive(load(Source("net.spec", NETS[name])))
     monkeypatch.setattr(BatchForms, "gradient", gradient)
@@ -321,12 +420,15 @@ def test_a_notebook_carries_out_the_matrices(name: str, profile: str) -> None:
     spec = re.sub(r"(init|sample) .*", "", NETS["two layers"]) if name == "no samples" else NETS[name]
     found = derive(load(Source("net.spec", spec))) if name == "no samples" else derivation(name)
     cells = [c.source for c in written(found, "net.spec", Options(notation=profile)).cells if c.cell_type == "code"]
-    (batch,) = (c for c in cells if "N = len(batch)" in c)
-    assert batch.count("assert") == len(found.network.weights) - (name == "weights of one's own")
+    coupled = found.network.coupling is not None
+    (batch,) = (c for c in cells if ("def in_matrices(" if coupled else "N = len(batch)") in c)
+    arrays = len(found.network.weights) - (name == "weights of one's own")
+    assert batch.count("assert") == 1 + (1 if coupled else arrays)  # and the updates
     before: dict[str, Any] = {}
     exec("\n".join(cells[: cells.index(batch)]), before)
     exec(batch, dict(before))
-    for right, wrong in ((" @ ", " @ -"), ("1 / N * " if found.network.batch != "sum" else "N * ", "")):
+    share = "(1 / N) * " if coupled else "1 / N * " if found.network.batch != "sum" else "N * "
+    for right, wrong in ((" @ ", " @ -"), (share, "")):
         assert right in batch
         with pytest.raises((AssertionError, ValueError)):
             exec(batch.replace(right, wrong), dict(before))

@@ -79,8 +79,8 @@ def test_all_weights_of_a_small_network_are_compared() -> None:
     compared = {c.name: c.comparisons for c in proof.checks}
     lines, elements, vectors = (compared.pop(name) for name in ("chain rule", "batch form", "vector form"))
     assert compared == dict.fromkeys(NUMERIC | SYMBOLIC | {"matrix form"}, 6 * proof.points)
-    # h, prediction and δ of two samples and six weights, with samples in columns and in rows, W or Wᵀ
-    assert elements == 4 * (2 * (2 + 1 + 1) + 6) * proof.points
+    # h and prediction of two samples and six weights, samples in columns and in rows, W or Wᵀ, of which δ has none
+    assert elements == (4 * (2 * (2 + 1) + 6) + 2 * (2 * 1)) * proof.points
     # of one sample also the error
     assert vectors == 2 * (2 + 1 + 1 + 1 + 6) * proof.points
     assert lines >= 6 * 5 * proof.points, "five lines for each of six weights"

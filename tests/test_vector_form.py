@@ -126,7 +126,7 @@ def test_gru() -> None:
     (source,) = (c.source for c in written(found, "gru.spec").cells if c.source.startswith("def column(a)"))
     for statement in (
         "z5[t] = W5 @ x[t] + b5 + W6 @ m[t]",
-        "h[t + 1] = h[t] * u[t] + (1 - u[t]) * g[t]",
+        "h[t + 1] = u[t] * h[t] + (1 - u[t]) * g[t]",
         "dz3[t] = (W6.T @ dz5[t]) * h[t] * r[t] * (1 - r[t])",
         "dW4 = sum(dz3[t] @ h[t].T for t in range(0, 20))",
     ):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 
 from codegen.formats.cellpasses import SHOWN
 from codegen.formats.cells import Cells
 from codegen.formats.celltext import indented, list_text, nested
 from codegen.formats.formcode import FormCode
 from codegen.formats.numpycode import INDENT
-from derive import evaluate
 from derive.batchform import BatchForms
 from derive.formproof import in_batches
 from derive.formtree import Letter, nodes
+from derive.formvalue import Matrix
 from derive.numbers import at
 
 MATRIX_DECIMALS = 4  # of the numbers in matrices
@@ -45,17 +45,17 @@ class BatchCell(FormCode):
         lines += [f"{self._name(name)} = {self.text(form)}" for name, form in self.values.items()]
         return "\n".join([*lines, *self._checks()])
 
-    def numbers(
-        self, tables: Mapping[str, Sequence[Sequence[evaluate.Number]]], turned: Set[str], weights: Sequence[str]
-    ) -> str:
-        """The numbers of the matrices as printed, those with their sign ``turned``, and the derivatives by weights."""
+    def numbers(self, tables: Mapping[str, Matrix], opposite: Set[str], slopes: Mapping[str, Matrix]) -> str:
+        """The numbers of matrices as printed, ``opposite`` ones with the other sign, and of derivatives by weights."""
         lines, cells = [], self.cells
         for name, table in tables.items():
             for place, value in ((f"[{r}, {c}]", v) for r, row in enumerate(table) for c, v in enumerate(row)):
-                lines.append(cells.agrees(f"{'-' * (name in turned)}{self._name(name)}{place}", value, MATRIX_DECIMALS))
+                lines.append(
+                    cells.agrees(f"{'-' * (name in opposite)}{self._name(name)}{place}", value, MATRIX_DECIMALS)
+                )
         assert cells.numbers is not None
         for n, e in enumerate(e for w in cells.weights for e in w.elements()):
-            if e.tensor in weights:
+            if e.tensor in slopes:
                 lines.append(cells.agrees(f"gradients[{n}]", at(cells.numbers.gradient, e), MATRIX_DECIMALS))
         return "\n".join(lines)
 

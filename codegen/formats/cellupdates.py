@@ -89,6 +89,14 @@ class Updates(Passes):
             lines += self._shown(self.weights, new=True)
         return "\n".join(lines)
 
+    def whole_update(self) -> str:
+        """For gradient descent, the step that all weights of an array take at once."""
+        rate = self._optimizer()[0][self.network.optimizer.rate]
+        return "\n".join([
+            "for w, g, new in zip(weights, gradients, new_weights):",
+            f"{INDENT}assert np.allclose(new, np.array(w) - {rate} * np.array(g))",
+        ])  # fmt: skip
+
     def one_update(self, derived: ElementDerivation) -> str:
         """The new value of a weight by the closed form of its derivative, for the first sample."""
         name, slope = self.elements.name(derived.element), self.elements.text(derived.result)

@@ -11,6 +11,7 @@ from derive.expressions import Access
 from derive.formtree import (
     Applied,
     Count,
+    Diagonal,
     During,
     Elementwise,
     Form,
@@ -84,6 +85,8 @@ class FormCode:
                     sign = "*" if number or self._is_number(factor) else "@"
                     text, number = f"{text} {sign} {self.text(factor, _ATOM)}", number and self._is_number(factor)
                 return text, _PRODUCT
+            case Diagonal(inside):
+                return f"np.diagflat({self.text(inside)})", _ATOM
             case Elementwise(factors):
                 return " * ".join(self.text(f, _ATOM) for f in factors), _PRODUCT
             case Scaled(front, matrix):
@@ -91,7 +94,8 @@ class FormCode:
                 least = _PRODUCT if isinstance(matrix, Elementwise) else _ATOM
                 return " * ".join([*numbers, self.text(matrix, least)]), _PRODUCT
             case Power(base, exponent):
-                return f"{self.text(base, _ATOM)}**{exponent}", _PRODUCT
+                power = int(exponent) if exponent.is_Integer else float(exponent)
+                return f"{self.text(base, _ATOM)}**{power}", _PRODUCT
             case Positive(inside):
                 return f"1.0 * ({self.text(inside, _PRODUCT)} > 0)", _PRODUCT
             case Applied(call, inside):

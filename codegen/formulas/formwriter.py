@@ -13,6 +13,7 @@ from derive.expressions import Access, Within
 from derive.formtree import (
     Applied,
     Count,
+    Diagonal,
     During,
     Elementwise,
     Form,
@@ -31,7 +32,8 @@ from derive.formtree import (
 from derive.network import Equation
 
 COUNT = "N"
-_ONES = "\\mathbf{1}"
+ONES = "\\mathbf{1}"
+DIAGONAL = "\\mathrm{diag}"
 _ANYTHING = sympy.Symbol("_")
 
 
@@ -61,9 +63,6 @@ class FormWriter:
     def equation_of(self, name: str) -> Equation:
         return self.writer.signs.equation(self.writer.equations[name])
 
-    def factors(self, e: sympy.Expr) -> list[sympy.Expr]:
-        return sorted(sympy.Mul.make_args(e), key=self.writer.factor_key)
-
     # formulas
 
     def written(self, form: Form | None) -> str | None:
@@ -88,13 +87,17 @@ class FormWriter:
             case Transposed(inside):
                 return _transposed(self.writer.brackets(self.text(inside))), POW
             case Ones(_, turned):
-                return (_transposed(_ONES), POW) if turned else (_ONES, ATOM)
+                return (_transposed(ONES), POW) if turned else (ONES, ATOM)
             case Sum(terms):
                 (negative, first), *rest = terms
                 written = [(sign, self.text(term, SUM)) for sign, term in rest]
                 return signed([(negative, self.text(first, SUM if negative else ADD)), *written]), ADD
             case Product(factors):
                 return "\\, ".join(self.text(f, MUL) for f in factors), MUL
+            case Diagonal(Power(base, exponent, False)) if exponent.is_negative:
+                return f"{self.text(Diagonal(base))}^{{{exponent}}}", POW
+            case Diagonal(inside):
+                return f"{DIAGONAL}{self.writer.brackets(self.text(inside))}", ATOM
             case Elementwise(factors):
                 return f" {self.sign} ".join(self.text(f, POW) for f in factors), ELEMENTWISE
             case Scaled((Count(share=False),), matrix):
@@ -105,9 +108,11 @@ class FormWriter:
                 text, binds = self._behind(matrix)
                 return "\\, ".join([*numbers, text]), binds
             case Power(base, exponent, of_number):
-                return self.writer.power(self._text(base), f"{'' if of_number else f'{self.sign} '}{exponent}"), POW
+                return self._power(base, exponent, of_number)
             case Positive(inside):
                 return self.writer.iverson(f"{self.text(inside)} > 0"), ATOM
+            case Applied(sympy.exp(), inside):  # e to the power of a matrix is something else
+                return f"\\exp{self.writer.brackets(self.text(inside))}", POW
             case Applied(call, inside):
                 return self.writer.call(call, operands=[self.text(inside)]), POW
             case During(time, first, last, inside):
@@ -116,6 +121,17 @@ class FormWriter:
                 return f"{where}\\, {text}", binds
             case OverTime(index, first, last, inside):
                 return self.writer.reduction("sum", [(str(index), str(first), str(last))], self.text(inside, MUL)), SUM
+
+    def _power(self, base: Form, exponent: sympy.Rational, of_number: bool) -> tuple[str, int]:
+        """A power, roots as such; of a matrix it is marked as one element by element."""
+        if of_number and exponent.is_negative:
+            return self.writer.fraction("1", self._power(base, -exponent, True)[0]), MUL
+        if exponent == sympy.Rational(1, 2):
+            return self.writer.root(self.text(base)), ATOM
+        if exponent == 1:
+            return self._text(base)
+        mark = "" if of_number else f"{self.sign} "
+        return self.writer.power(self._text(base), f"{mark}{exponent}"), POW
 
     def _behind(self, form: Form) -> tuple[str, int]:
         """What a number or a condition stands before, and how tightly both bind."""

@@ -94,6 +94,13 @@ class Order(Forms):
                 return (0, max(places), self._indices_key(factor))
         return (1, self._role(factor), self._indices_key(factor))
 
+    def factors_in(self, e: sympy.Expr, order: tuple[str, ...]) -> list[sympy.Expr]:
+        """The factors of a product in the order in which they are written where ``order`` is the user's."""
+        previous, self.order = self.order, order
+        factors = sorted(sympy.Mul.make_args(e), key=self.factor_key)
+        self.order = previous
+        return factors
+
     def _role(self, factor: sympy.Expr) -> float:
         base = factor.base if factor.is_Pow else factor
         if isinstance(base, Access):

@@ -8,6 +8,8 @@ import sympy
 
 from codegen.formats.celldata import Draw
 from codegen.formats.cells import Cells
+from codegen.formulas.batches import BatchWriter
+from codegen.formulas.formwriter import COUNT
 from codegen.formulas.hues import Hues
 from codegen.formulas.latex import Latex, equations_of
 from codegen.formulas.layout import Shown, relation, show
@@ -23,8 +25,9 @@ from codegen.pictures.graphs import figure_of, graph_of
 from derive.derivation import Derivation
 from derive.evaluate import Number, number
 from derive.expressions import Access, is_negative
-from derive.formproof import named_equations
+from derive.formproof import has_batches, named_equations
 from derive.formtree import Form
+from derive.gradient import adjoint_name
 from derive.network import Equation
 from derive.scalars import adjoint
 
@@ -56,12 +59,28 @@ class Lecture:
     @cached_property
     def vector_forms(self) -> list[list[tuple[Equation, Form]]]:
         """The equations with a matrix form: of values, of δs and of derivatives by weights; none of numbers only."""
+        if self.network.coupling:  # nothing is said of one sample alone
+            return [[], [], []]
         groups = [
             [(eq, form) for eq in equations if (form := self.matrix.form(eq)) is not None]
             for equations in named_equations(self.network, self.sweep)
         ]
         vectors = any(self.matrix.speaks_of_vectors(form) for group in groups for _, form in group)
         return groups if vectors else [[], [], []]
+
+    @cached_property
+    def batch(self) -> BatchWriter | None:
+        """The writer for a batch; none where there is one sample, where nothing is put in rows, or letters clash."""
+        network, style = self.network, self.notation.profile
+        if not has_batches(network) or self.notation.numbered:
+            return None
+        rows = style.rows if style.samples == "vectors" else style.samples == "rows"
+        writer = BatchWriter(self.writer, self.sweep, rows)
+        names = [t.name for t in network.tensors.values() if not t.anonymous and t.name != network.loss]
+        letters = [writer.letter(name) for name in (*names, *map(adjoint_name, self.sweep.deltas))]
+        single = len(network.samples) == 1 or COUNT in network.tensors
+        clash = len(set(letters)) < len(letters)
+        return None if clash or (single and not network.coupling) else writer
 
     def begin_cells(self, draw: Draw) -> None:
         """Cells for another notebook."""

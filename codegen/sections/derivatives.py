@@ -29,7 +29,7 @@ FORMS = {
     "central difference": "the losses at $w + h$ and $w - h$",
     "matrix form": "the products of matrices, multiplied out",
     "vector form": "the vectors of one sample, at every time",
-    "batch form": "the matrices of two samples",
+    "batch form": "the matrices of a batch",
     "chain rule": "every line of the derivations",
     "chain rule in indices": "every line, numbers put in for its indices",
     "closed form": "the formula of every weight",

@@ -19,6 +19,10 @@ from derive.network import Equation
 
 def matrix_form(lecture: Lecture) -> list[Section]:
     section = Section("The same as matrices")
+    if lecture.network.coupling:
+        batch_form(lecture, section)
+        if section.blocks:  # written out, every element would be a sum over the samples
+            return [section]
     rows = matrix_rows(lecture)
     if rows and not lecture.notation.numbered:
         section.say(layout_of(lecture))

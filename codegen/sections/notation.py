@@ -41,6 +41,8 @@ def notation(lecture: Lecture) -> Section:
         rows.append(_new(lecture))
     sign = PRODUCTS[lecture.notation.profile.product]
     forms = [form for group in lecture.vector_forms for _, form in group] if not lecture.notation.numbered else []
+    if lecture.network.coupling and lecture.batch is not None:
+        forms += [*lecture.batch.values.values(), *lecture.batch.slopes.values()]
     if any(isinstance(node, Elementwise) for form in forms for node in nodes(form)):
         rows.append((f"${sign}$", "product element by element", ""))
     section.terms(("symbol", "meaning", "shape"), *(_together(rows) if len(rows) > ROWS else rows))
