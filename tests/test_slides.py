@@ -16,7 +16,7 @@ from test_formats import EXAMPLES, example
 
 from codegen import outputs
 from codegen.formats import heights, slides
-from codegen.formats.slides import Line, Piece, carried_on, clauses, frames, numbered
+from codegen.formats.slides import Line, Piece, carried_on, clauses, frames, numbered, remarked
 from codegen.notes import compose as notes
 from codegen.notes.document import Row, Section
 from codegen.options import Options
@@ -76,6 +76,44 @@ loss L = cosine(h2, t2) + -log(h3[t3])
 """
     text = notes.render_slides(derive(network_of(spec)), "net.spec")
     assert too_large(typeset(handout(text), tmp_path)) == []
+
+
+@needs_latex
+def test_remarks_and_brackets_have_the_height_that_they_take(tmp_path: Path) -> None:
+    """A remark that has no room beside its formula stands below it, and brackets of a broken line are high."""
+    specs = {
+        "remark": """input i1[2]
+weight w1[1]
+target t2
+h1[i] = sum(u: w1[u] * i1[i+u-1])
+h2[3] = softmax(dense(h1))
+loss L = -log(h2[t2]) + 0.01 * l2(w1)
+""",
+        "brackets": """input i1[2, 2]
+input i2
+target t3[3]
+h1 = i2 + i2
+h2[3] = dense(h1)
+loss L = cosine(h2, t3) + 0.1 * sum(cos(i1))
+""",
+    }
+    for name, spec in specs.items():
+        text = notes.render_slides(derive(network_of(spec)), "net.spec")
+        assert too_large(typeset(handout(text), tmp_path)) == [], name
+
+
+def test_a_remark_stands_beside_the_first_line_with_room() -> None:
+    """Beside the only line where LaTeX may find room, with its height in case it finds none; else on a line below."""
+    text, lines = "\\remark{because}", [Line("a", "= b"), Line("", "\\quad + c")]
+    for widths, places, below in (
+        ((40.0, 10.0), [text, ""], 0.0),
+        ((62.0, 10.0), ["", text], 0.0),
+        ((62.0,), [text], heights.REMARK),
+        ((80.0,), ["", ""], 0.0),
+    ):
+        found, more = remarked(lines[: len(widths)], "because", 62.0, list(widths))
+        assert ([line.remark for line in found], more) == (places, below), widths
+    assert "because" in found[-1].right
 
 
 @needs_latex

@@ -15,9 +15,12 @@ CENTIMETRE = 28.5  # points
 
 LINE = 13.6  # one line of text
 GAP = 7.0  # between two lines of a display
+REMARK = 14.6  # of a remark that has no room beside its formula
 _LETTER, _SCRIPTS, _SUM, _LIMITS, _BRACE, _BAR, _BELOW = 11.0, 4.5, 33.0, 17.0, 17.0, 6.0, 9.0
 _DEEP = re.compile(r"[_^]\{[^{}]*\^")  # an index or an exponent with one of its own
+_SIZE = re.compile(r"\\([bB]igg?)[lr]")
 _BRACKETS = 3.5  # that grow
+_SIZED = {"big": 13.2, "Big": 19.7, "bigg": 26.3, "Bigg": 32.9}  # brackets of a size that is told
 _SMALL = 17.0  # a fraction or a sum inside a fraction
 _SMALLER = 0.7  # how high the parts of a fraction inside a fraction are, beside those of one that stands alone
 _ROW, _ROW_OF_SCRIPTS = 8.5, 12.7  # of a small matrix
@@ -46,6 +49,8 @@ def formula(latex: str, inside: bool = False) -> float:
         elif latex.startswith("\\underbrace{", position):
             middle = brace_end(latex, position + 11)
             found, position = max(found, formula(latex[position + 11 : middle]) + _BRACE), middle
+        elif mark := _SIZE.match(latex, position):
+            found, position = max(found, _SIZED[mark[1]]), mark.end()
         elif latex.startswith("\\sum", position):
             found, position = max(found, _SMALL if inside else _SUM), position + 4
         elif latex.startswith(("\\max_", "\\min_"), position):

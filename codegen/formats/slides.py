@@ -27,6 +27,8 @@ WIDTH = 70.0  # characters of a formula on one line
 RELATION = 3.0  # of them for a relation
 LEAST = 20.0  # of them for a right side, beside a left side of whatever width
 SURE = 0.75  # of the room: what is estimated to be wider is measured by LaTeX
+TYPICAL = 0.92  # of the estimated width is that of most formulas
+REMARK = 0.75  # of the width of a formula of as many characters is that of a remark
 CHARACTER = 5.6  # points
 HEIGHT = 203.0  # points under the title of a frame
 HEAD = 15.0  # points that a formula in the title takes
@@ -261,9 +263,12 @@ def of_row(row: Row, room: float, display: int) -> Iterator[Piece]:
     lines = [Line(left, f"{row.relation} {fitted(first, room)}")]
     lines += [Line("", f"\\quad {fitted(piece, room - 2)}") for piece in rest]
     remark = " ".join(filter(None, [row.remark, f"({row.number})" if row.number is not None else ""]))
+    below = 0.0
     if remark:
-        lines = remarked(lines, remark, room - SURE * visible_length(first))
+        widths = [visible_length(first), *(visible_length(piece) + 2 for piece in rest)]
+        lines, below = remarked(lines, remark, room, widths)
     tall = [max(heights.LINE, *map(heights.formula, (line.left, line.right))) + heights.GAP for line in lines]
+    tall[0] += below
     part: list[Line] = []
     used = 0.0
     for n, (line, high) in enumerate(zip(lines, tall, strict=True)):
@@ -276,12 +281,19 @@ def of_row(row: Row, room: float, display: int) -> Iterator[Piece]:
     yield Piece(used, lines=tuple(part), display=display)
 
 
-def remarked(lines: list[Line], remark: str, free: float) -> list[Line]:
-    """A remark at the right of the first line, or on a line of its own below where there is no room."""
-    text = f"\\remark{{{remark}}}"
-    if 0.7 * visible_length(remark.replace("$", "")) + 4 <= free:
-        return [replace(lines[0], remark=text), *lines[1:]]
-    return [*lines, Line("", f"\\quad\\text{{{text}}}")]
+def remarked(lines: list[Line], remark: str, room: float, widths: list[float]) -> tuple[list[Line], float]:
+    """A remark at the right of the first line that has room for it, or on a line of its own below.
+
+    Where there may be room beside the first line alone, LaTeX finds out, and what it takes to set it below is told too.
+    """
+    text, length = f"\\remark{{{remark}}}", visible_length(remark.replace("$", ""))
+    places = [n for n, width in enumerate(widths) if TYPICAL * width + REMARK * length + 1 <= room]
+    maybe = SURE * widths[0] + 0.7 * length + 4 <= room
+    if not places and not maybe:
+        return [*lines, Line("", f"\\quad\\text{{{text}}}")], 0.0
+    place = places[0] if places else 0
+    found = [replace(line, remark=text) if n == place else line for n, line in enumerate(lines)]
+    return found, 0.0 if places else heights.REMARK
 
 
 def fitted(latex: str, room: float) -> str:
