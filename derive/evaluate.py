@@ -15,7 +15,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from derive.expressions import Access, Cases, Equal, Index, Within
+from derive.expressions import Access, Cases, Equal, Index, Magnitude, Within
 from derive.functions import Formula
 from derive.network import Equation, Network, Numbers, Scan, Tensor
 
@@ -49,6 +49,7 @@ _FUNCTIONS: dict[type, Callable[[Number], Number]] = {
     sympy.sign: sign,
     sympy.floor: context.floor,
     sympy.Abs: lambda z: z * sign(z),
+    Magnitude: lambda z: z * sign(z),
 }
 
 

@@ -178,6 +178,13 @@ def partial(body: sympy.Expr, access: Access) -> sympy.Expr:
     return smooth(body.xreplace({access: variable}).diff(variable)).xreplace({variable: access})
 
 
+class Magnitude(sympy.Function):
+    """|u| of what is real, for derivatives of formulas of which SymPy cannot tell that they are: 1/√v may be none."""
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.sign(self.args[0])
+
+
 def smooth(derivative: sympy.Expr) -> sympy.Expr:
     """A derivative with sign′(0) = 0, as is stated for every kink, where SymPy leaves a Dirac delta."""
     if not derivative.has(sympy.DiracDelta):

@@ -24,7 +24,7 @@ import sympy
 
 from derive.diagnostics import SpecError
 from derive.evaluate import Compiled, Environment, Number, Point, Values, compile_scalar, context, forward, run
-from derive.expressions import Access, accesses, rename, smooth
+from derive.expressions import Access, Magnitude, accesses, rename, smooth
 from derive.formproof import (
     Pairs,
     batch_differences,
@@ -268,7 +268,7 @@ def _closed_forms(network: Network, scalars: Scalars, lines: Lines) -> Iterator[
 def _direct_derivatives(composed: sympy.Expr) -> Callable[[Access], Compiled]:
     """SymPy's derivatives of one scalar; its elements are plain symbols, which SymPy is several times faster with."""
     symbols = {access: sympy.Symbol(f"element{n}", real=True) for n, access in enumerate(accesses(composed))}
-    plain = composed.xreplace(symbols)
+    plain = composed.xreplace(symbols).replace(sympy.Abs, Magnitude)
 
     def derivative(weight: Access) -> Compiled:
         form = compile_scalar(smooth(plain.diff(symbols[weight])) if weight in symbols else sympy.Integer(0))

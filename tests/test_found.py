@@ -19,6 +19,10 @@ FOUND = {
         "input u[2], x[4]\ntarget t\nh = tanh(u)\nm = maxout(h, 2)\np[2] = softmax(dense(x))\n"
         "loss L = -log(p[t]) + 0.1 * cos(m)\n"
     ),
+    "the size of a quotient by a root, whose derivative SymPy takes for one of complex numbers": (
+        "input x[2]\ntarget t\nm[i] = mean(batch: x[i])\nq[i] = mean(batch: (x[i] - m[i])^2)\n"
+        "h[i] = (x[i] - m[i]) / sqrt(q[i] + 0.1)\no = dense(h)\nloss L = abs(o - t)\n"
+    ),
     "a maximum and the rest of the loss read the same weight": (
         "input x[4]\nweight w[4], v[4]\nh[4] = max(x * w, v) + min(x, w^2) - abs(w - v)\n"
         "loss L = sum(h * abs(h)) + max(v)\n"

@@ -8,6 +8,7 @@ from codegen.formats.arraycells import ArrayCell, turned
 from codegen.formats.batchcells import MATRIX_DECIMALS
 from derive.batchform import BatchForms
 from derive.expressions import Access
+from derive.formtree import Ones, nodes
 from derive.formvalue import Matrix
 from derive.gradient import adjoint_name
 
@@ -17,11 +18,16 @@ class CoupledCell(ArrayCell):
 
     forms: BatchForms
 
-    @property
-    def count(self) -> str:  # type: ignore[override]
-        """The number of samples."""
+    def _begin(self) -> list[str]:
+        """The column that has a 1 for every sample."""
         assert self.forms.coupling is not None
-        return f"int({self._element(self.forms.coupling.count)})"
+        forms = self.found.values()
+        if not any(isinstance(node, Ones) and node.extent is None for form in forms for node in nodes(form)):
+            return []
+        return [f"{self.cells.names.fresh('ones')} = np.ones((int({self._element(self.forms.coupling.count)}), 1))"]
+
+    def _ones(self, extent: int | None, turned: bool) -> str:
+        return self.cells.names.fresh("ones") + ".T" * turned if extent is None else super()._ones(extent, turned)
 
     def numbers(self, tables: Mapping[str, Matrix], opposite: Set[str], slopes: Mapping[str, Matrix]) -> str:
         """The numbers of matrices as printed, ``opposite`` ones with the other sign, and of derivatives by weights."""

@@ -56,6 +56,11 @@ class FormCode:
         """One element of a tensor, in a number that is written in indices."""
         raise NotImplementedError
 
+    def _ones(self, extent: int | None, turned: bool) -> str:
+        """A column or a row of ones."""
+        length = self.count if extent is None else str(extent)
+        return f"np.ones({f'(1, {length})' if turned else f'({length}, 1)'})"
+
     def text(self, form: Form, least: int = _SUM) -> str:
         """A form as source, in brackets if it binds less tightly than ``least``."""
         text, binds = self._text(form)
@@ -74,8 +79,7 @@ class FormCode:
             case Transposed(inside):
                 return f"{self.text(inside, _ATOM)}.T", _ATOM
             case Ones(extent, turned):
-                length = self.count if extent is None else str(extent)
-                return f"np.ones({f'(1, {length})' if turned else f'({length}, 1)'})", _ATOM
+                return self._ones(extent, turned), _ATOM
             case Sum():
                 first, *rest = self.terms(form)
                 return " ".join([first.removeprefix("+ ").replace("- ", "-", 1 if first[0] == "-" else 0), *rest]), _SUM
