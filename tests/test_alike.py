@@ -50,7 +50,7 @@ def test_one_layer_more_is_little_more_text():
 
 def test_small_networks_have_no_such_functions():
     assert not functions(text_of(deep(2)))
-    assert "SHARED" not in text_of(deep(2))
+    assert "loops_" not in text_of(deep(2))
     assert functions(text_of(deep(4)))
 
 

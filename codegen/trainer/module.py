@@ -28,6 +28,7 @@ from codegen.trainer.kernels import Kernel, kernel
 from codegen.trainer.kinds import Kind
 from codegen.trainer.lanes import LANES, LEAST, PRESENT, Lanes
 from codegen.trainer.literals import literal, prose, wrapped
+from codegen.trainer.networktext import Text as Many
 from codegen.trainer.networktext import network_text
 from codegen.trainer.optimizer import schedule as schedule_of
 from codegen.trainer.optimizer import updates
@@ -35,6 +36,7 @@ from codegen.trainer.plans import check_plans, plans
 from codegen.trainer.printer import Used, is_native, needs_real, number_lines
 from codegen.trainer.samples import per_sample
 from codegen.trainer.schedule import TOTAL, Schedule
+from codegen.trainer.sequencetext import Text as OneByOne
 from codegen.trainer.sequencetext import sequence_text
 from derive.gradient import Sweep
 from derive.network import Network, Tensor
@@ -124,6 +126,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "docstring": docstring,
         "tables": tables(network, solvers, {names[t]: plan.tensors[t].shape for t in plan.statistics}),
         "alike": alike.functions.values(),
+        "options": {"sequence": _options(one_by_one), "networks": _options(text_of_many)},
         "kernels": {part: layout.function(k) for part, k in kernels.items()},
         "block": layout.block(together, block) if together and block else None,
         "sequence": one_by_one,
@@ -257,6 +260,16 @@ class _Layout:
                 gather.append(f"into_lanes(lanes, {self.names[name]}, {self.sources[name]}, {chosen}, {tensor.size})")
         present, total = self.names[PRESENT], self.names[TOTAL]
         return Block(LANES, together.registers, together.least, lane, chosen, present, total, head, gather, k.lines)
+
+
+def _options(text: OneByOne | Many | None) -> str:
+    """How the part of a kernel that has the equations is compiled.
+
+    One that is inlined LLVM optimises twice: many small networks take an eighth less time. A deep network, which calls
+    functions, would take too long to compile.
+    """
+    lines = text.statements if text else ()
+    return "PARTS" if any(line.lstrip().startswith("loops_") for line in lines) else "INLINED"
 
 
 def _mask(place: int, tensor: Tensor, dropped: sympy.Rational) -> Mask:

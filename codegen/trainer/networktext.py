@@ -37,6 +37,11 @@ class Text:
     after: tuple[str, ...]
     used: tuple[Used, ...]
 
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Those of the equations."""
+        return (*self.before, *self.sample, *self.added, *self.tile, *self.after)
+
 
 def network_text(network: Network, plan: Networks, names: Mapping[str, str], alike: Alike) -> Text:
     """The text of a plan; ``names`` are the identifiers of its tensors, ``alike`` the functions for its nests."""

@@ -46,6 +46,11 @@ class Text:
     solvers: list[Solver]
     used: Used
 
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Those of the equations."""
+        return self.lines
+
 
 def sequence_text(
     network: Network,

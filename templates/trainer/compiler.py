@@ -25,16 +25,31 @@ WITHOUT = {
 
 
 def compilers():
-    """Compilers for kernels, which Python calls, for parts, which only kernels call, or other parts, and for loops."""
+    """Compilers for kernels, which Python calls, for parts, which only kernels call, for loops, for what is inlined."""
     from llvmlite import binding
     from numba import _dynfunc
     from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import CompilerBase, DefaultPassBuilder
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
     from numba.core.compiler_machinery import register_pass
     from numba.core.typed_passes import NativeLowering
 
+    class Options(Flags):
+        """Options of the compiler that are told apart by those that are set, instead of by all that there are.
+
+        Numba looks for them with every operation that it finds the types of.
+        """
+
+        def __hash__(self):
+            return len(self._values)
+
+        def __eq__(self, other):
+            return self._values == other._values if isinstance(other, Options) else super().__eq__(other)
+
     class KernelCompiler(CompilerBase):
         """For kernels, which Python calls."""
+
+        def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+            super().__init__(typingctx, targetctx, library, args, return_type, Options(flags), locals)
 
         def compile_extra(self, function):
             """Compile without the garbage collector, which would look again and again at all that is being made."""
@@ -57,7 +72,7 @@ def compilers():
             return KernelLowering if found is NativeLowering else found
 
     class PartCompiler(KernelCompiler):
-        """For functions that only kernels call, or other parts of them."""
+        """For functions that only kernels call."""
 
         def instead(self, found):
             return PartLowering if found is NativeLowering else found
@@ -67,6 +82,12 @@ def compilers():
 
         def instead(self, found):
             return LoopLowering if found is NativeLowering else found
+
+    class InlinedCompiler(PartCompiler):
+        """For parts that are inlined wherever they are called."""
+
+        def instead(self, found):
+            return InlinedLowering if found is NativeLowering else found
 
     class KernelLibrary(JITCodeLibrary):
         """The code of a kernel, optimised once, together with all that it calls."""
@@ -91,10 +112,19 @@ def compilers():
             passes.run(self._final_module, *builder)
 
     class PartLibrary(KernelLibrary):
-        """The code of a part, of which no machine code is made."""
+        """The code of a part: LLVM optimises it together with the kernel, and no machine code is made of it alone."""
+
+        def _optimize_final_module(self):
+            pass
 
         def _finalize_final_module(self):
             self._finalized = True
+
+    class InlinedLibrary(PartLibrary):
+        """The code of a part that is inlined: LLVM optimises it before, once for all places where it is called."""
+
+        def _optimize_final_module(self):
+            KernelLibrary._optimize_final_module(self)
 
     @register_pass(mutates_CFG=True, analysis_only=False)
     class KernelLowering(NativeLowering):
@@ -139,7 +169,14 @@ def compilers():
             state.flags.noalias = True
             return super().run_pass(state)
 
-    return KernelCompiler, PartCompiler, LoopCompiler
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class InlinedLowering(PartLowering):
+        """Lowering of a part that is inlined."""
+
+        _name, library_class = "inlined_lowering", InlinedLibrary
+
+    return KernelCompiler, PartCompiler, LoopCompiler, InlinedCompiler
 
 
-KernelCompiler, PartCompiler, LoopCompiler = compilers() if version_info.short <= NEWEST else [Compiler] * 3
+OWN = version_info.short <= NEWEST
+KernelCompiler, PartCompiler, LoopCompiler, InlinedCompiler = compilers() if OWN else [Compiler] * 4
