@@ -134,9 +134,10 @@ def accesses(expression: sympy.Expr) -> list[Access]:
     return sorted(expression.atoms(Access), key=sort_key)
 
 
-def index_symbols(expression: sympy.Basic) -> set[Index]:
+@lru_cache(maxsize=8192)  # asked again and again of the same bodies
+def index_symbols(expression: sympy.Basic) -> frozenset[Index]:
     """The index symbols that occur in an expression, inside accesses or beside them."""
-    return {s for s in expression.free_symbols if s.is_integer}
+    return frozenset(s for s in expression.free_symbols if s.is_integer)
 
 
 def rename(expression: sympy.Expr, mapping: Mapping[Index, sympy.Expr]) -> sympy.Expr:

@@ -70,7 +70,7 @@ class VectorForms(MatrixForms):
         return super()._dimensions(a)[len(a.indices) - len(self.letter(a)[1]) :]
 
     def _indices(self, e: sympy.Expr) -> set[Index]:
-        return index_symbols(e) - self.times
+        return set(index_symbols(e)) - self.times
 
     def _form(self, e: sympy.Expr, row: Side, column: Side) -> Form | None:
         if isinstance(e, Within):

@@ -50,7 +50,7 @@ def solve(constraints: list[Constraint], known: dict[Index, Range], spans: dict[
         for c in constraints:
             unknown = index_symbols(c.subscript) - ranges.keys()
             if len(unknown) == 1:
-                symbol = unknown.pop()
+                (symbol,) = unknown
                 deciding = [d for d in constraints if _decides(symbol, d, ranges)]
                 candidates = [_widest(symbol, d, ranges, d.told_from) for d in deciding]
                 ranges[symbol] = (1, max(1, min(candidates)))
