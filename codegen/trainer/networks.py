@@ -69,6 +69,8 @@ def networks(program: Program, loss: str) -> Networks | None:
     size = TILE if len(program.lines) <= FEW else 1
     parts, kept = _parts(builder, program, loss, size)
     before, sample, added, tile, after = (tuple(fuse(part)) for part in parts)
+    if size == 1:
+        tile = tuple(parts[3])  # nests of their own, as those of other layers are
     nodes = (*before, *sample, *added, *tile, *after)
     used = {t for n in nodes for t in tensors_of(n)}
     own = [t for t in builder.tensors if t in used and builder.is_intermediate(t) and t != TOTAL]

@@ -70,7 +70,7 @@ def network_text(network: Network, plan: Networks, names: Mapping[str, str], ali
             arrays.append(f"{names[name]} = local(theta, {', '.join(map(str, (*tensor.shape, LANES)))})")
         own, at = (tensor.shape[1:], f"{place}, ") if name in plan.kept else (tensor.shape, "")
         element = f"{names[name]}[{at}{{at}}]"
-        if name in plan.kept and name in summed:
+        if name in plan.kept and name in summed and plan.size > 1:
             absent.append(f"{names[name]}[{place}] = zero")
         if name in columns:
             source = f"data[{columns[name]}][sample, {{flat}}]"
