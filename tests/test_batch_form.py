@@ -354,10 +354,11 @@ def test_katex_and_github_take_them() -> None:
     import json
 
     found = []
-    for section in matrix_form(Lecture(derivation("two layers"), Options(colour=True))):
-        for block in section.blocks:
-            found += [(f"{row.left} {row.relation} {row.right}", True) for row in getattr(block, "rows", ())]
-    assert len(found) > 15
+    for name in ("two layers", *COUPLED):
+        for section in matrix_form(Lecture(derivation(name), Options(colour=True))):
+            for block in section.blocks:
+                found += [(f"{row.left} {row.relation} {row.right}", True) for row in getattr(block, "rows", ())]
+    assert len(found) > 60
     plain = [(re.sub(r"\\hue\{(\d)\}", "", formula), True) for formula, _ in found]
     assert not any(REFUSED.search(formula) for formula, _ in plain)
     assert node("katex.mjs", stdin=json.dumps(plain)) == []

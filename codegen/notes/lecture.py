@@ -70,7 +70,7 @@ class Lecture:
 
     @cached_property
     def batch(self) -> BatchWriter | None:
-        """The writer for a batch; none where there is one sample, where nothing is put in rows, or letters clash."""
+        """The writer for a batch; none for one sample, recurrences, numbered weights, and where letters would clash."""
         network, style = self.network, self.notation.profile
         if not has_batches(network) or self.notation.numbered:
             return None

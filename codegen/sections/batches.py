@@ -67,9 +67,8 @@ def introduction(writer: BatchWriter, given: Iterable[str]) -> str:
     """How the samples stand, what is given of them, and what signs there are."""
     *shapes, last = [f"${writer.letter(name)}$ (${writer.shape(name)}$)" for name in given]
     found = [node for form in (*writer.values.values(), *writer.slopes.values()) for node in nodes(form)]
-    diagonal = f", and ${DIAGONAL}(\\cdot)$ the diagonal matrix of a vector" * any(
-        isinstance(n, Diagonal) for n in found
-    )
+    scales = any(isinstance(node, Diagonal) for node in found)
+    diagonal = f", and ${DIAGONAL}(\\cdot)$ the diagonal matrix of a vector" * scales
     return (
         f"For a batch of ${writer.count}$ samples, every sample a {'row' if writer.rows else 'column'}, with "
         f"{', '.join(shapes)}{' and ' * bool(shapes)}{last}, where ${ONES}$ is a column of as many ones as fit, by "
