@@ -37,7 +37,7 @@ def functions(text: str) -> dict[str, int]:
 
 def test_the_layers_of_a_deep_network_share_their_functions():
     six, nine = (functions(text_of(deep(layers))) for layers in (6, 9))
-    assert len(six) == 12  # three of whole rows, two of samples in lanes, two of networks, five of one by one
+    assert len(six) == 14  # three of whole rows, two of samples in lanes, four of networks, five of one by one
     assert six.keys() == nine.keys()
     assert all(5 <= six[name] <= 6 and nine[name] == six[name] + 3 for name in six)
 

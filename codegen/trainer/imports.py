@@ -28,13 +28,14 @@ FOR_SUBNORMALS = [
     "from numba.extending import intrinsic",
 ]
 FOR_CONTRACTIONS = ["import itertools"]
+FOR_NUMBERS = ["from numba.np.arrayobj import make_array"]
 FOR_ARRAYS = ["from numba.np.arrayobj import make_array, populate_array"]
 #: What each function of ``templates/trainer/intrinsics.py`` needs besides ``FOR_SUBNORMALS``.
 INTRINSICS = {
     "is_double": [],
     "matrix": FOR_ARRAYS,
-    "copy_run": ["from numba.np.arrayobj import make_array"],
-    "clear": ["from numba.np.arrayobj import make_array"],
+    "copy_run": FOR_NUMBERS,
+    "clear": FOR_NUMBERS,
     "product": ["from numba.np import linalg", *FOR_ARRAYS],
 }
 

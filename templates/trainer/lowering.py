@@ -38,6 +38,7 @@ def lowering():
             """
             super()._find_singly_assigned_variable()
             blocks, places, self.values = self.func_ir.blocks, {}, {}
+            self.labels = {id(block): label for label, block in blocks.items()}
             for label, block in blocks.items():
                 for statement in block.find_insts(ir.Assign):
                     places.setdefault(statement.target.name, []).append(label)
@@ -126,7 +127,7 @@ def lowering():
             return len(range(*(end.literal_value for end in ends))) if constant else 0
 
         def lower_block(self, block):
-            self.label = next(label for label, found in self.blocks.items() if found is block)
+            self.label = self.labels[id(block)]
             super().lower_block(block)
 
         def lower_inst(self, statement):
