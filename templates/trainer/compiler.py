@@ -104,6 +104,7 @@ def compilers():
             pass
 
         def _optimize_final_module(self):
+            # Of a function that nothing outside can call LLVM drops arguments that are never used, most of an array's.
             for function in self._final_module.functions:
                 if function.linkage == binding.Linkage.linkonce_odr:
                     function.linkage = "internal"
