@@ -49,10 +49,7 @@ class BatchCell(FormCode):
         """The numbers of matrices as printed, ``opposite`` ones with the other sign, and of derivatives by weights."""
         lines, cells = [], self.cells
         for name, table in tables.items():
-            for place, value in ((f"[{r}, {c}]", v) for r, row in enumerate(table) for c, v in enumerate(row)):
-                lines.append(
-                    cells.agrees(f"{'-' * (name in opposite)}{self._name(name)}{place}", value, MATRIX_DECIMALS)
-                )
+            lines += agreements(cells, f"{'-' * (name in opposite)}{self._name(name)}", table)
         assert cells.numbers is not None
         for n, e in enumerate(e for w in cells.weights for e in w.elements()):
             if e.tensor in slopes:
@@ -149,3 +146,9 @@ class BatchCell(FormCode):
 
     def _is_scalar(self, tensor: str) -> bool:
         return not self.forms.sampled(tensor) and not self.tensors[tensor].shape
+
+
+def agreements(cells: Cells, source: str, table: Matrix) -> list[str]:
+    """The statements that a matrix has the numbers of a table as they are printed."""
+    places = ((r, c, value) for r, row in enumerate(table) for c, value in enumerate(row))
+    return [cells.agrees(f"{source}[{r}, {c}]", value, MATRIX_DECIMALS) for r, c, value in places]

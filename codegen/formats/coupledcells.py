@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from codegen.formats.arraycells import ArrayCell, turned
-from codegen.formats.batchcells import MATRIX_DECIMALS
+from codegen.formats.batchcells import agreements
 from derive.batchform import BatchForms
 from derive.expressions import Access
 from derive.formtree import Ones, nodes
@@ -35,8 +35,7 @@ class CoupledCell(ArrayCell):
         for name, table in {**tables, **{adjoint_name(weight): table for weight, table in slopes.items()}}.items():
             flipped = name.removeprefix("∂") in self.forms.flipped
             lines.append(f"{printed} = {self._elements(name) if flipped else self._given(name)}")
-            for place, value in ((f"[{r}, {c}]", v) for r, row in enumerate(table) for c, v in enumerate(row)):
-                lines.append(self.cells.agrees(f"{'-' * (name in opposite)}{printed}{place}", value, MATRIX_DECIMALS))
+            lines += agreements(self.cells, f"{'-' * (name in opposite)}{printed}", table)
         return "\n".join(lines)
 
     def _is_scalar(self, tensor: str) -> bool:
