@@ -23,7 +23,7 @@ from derive.expressions import Access, Cases, Equal, Within, accesses
 from derive.functions import Formula
 from derive.gradient import Sweep, adjoint_name
 from derive.interface import Gradient, Gradients, Steps
-from derive.language.optimizers import catalogue
+from derive.language.optimizers import catalogued
 from derive.network import Equation, Network, Optimizer, Scan, Tensor, flatten
 from derive.scalars import adjoint
 
@@ -265,7 +265,7 @@ def _unspoken(name: str) -> Name:
 
 
 def _network(tensors: list[Tensor]) -> Network:
-    return Network("", {t.name: t for t in tensors}, (), "", catalogue()["sgd"], ())
+    return Network("", {t.name: t for t in tensors}, (), "", catalogued("sgd"), ())
 
 
 # SymPy ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from derive.diagnostics import SpecError, did_you_mean
 Detail = Literal["brief", "normal", "full"]
 
 DECIMALS = 6
+MATRIX_DECIMALS = 4  # of the numbers in matrices
 _SEPARATOR = re.compile(r",(?![^\[]*\])")  # a comma between names, not between the indices of one
 MOST_DECIMALS = 30  # of the fifty digits that are worked with
 

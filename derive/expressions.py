@@ -129,9 +129,15 @@ def sort_key(expression: sympy.Basic) -> tuple[int, str]:
     return len(text), text
 
 
+@lru_cache(maxsize=8192)  # asked again and again of the same bodies
+def reads(expression: sympy.Basic) -> frozenset[Access]:
+    """The distinct accesses in an expression."""
+    return frozenset(expression.atoms(Access))
+
+
 def accesses(expression: sympy.Expr) -> list[Access]:
     """The distinct accesses in an expression, in a fixed order."""
-    return sorted(expression.atoms(Access), key=sort_key)
+    return sorted(reads(expression), key=sort_key)
 
 
 @lru_cache(maxsize=8192)  # asked again and again of the same bodies
@@ -175,6 +181,14 @@ def partial(body: sympy.Expr, access: Access) -> sympy.Expr:
     ``x[i]`` and ``x[j]`` are different variables here even if some i equals some j: the sum over all accesses in
     the sweep accounts for both.
     """
+    if body == access:
+        return sympy.S.One
+    if body.is_Add:  # linearity: what does not depend on the access need not be looked through, and often most does not
+        return sympy.Add(*(partial(term, access) for term in body.args if access in reads(term)))
+    if body.is_Mul:
+        varying = [factor for factor in body.args if access in reads(factor)]
+        if len(varying) == 1:
+            return sympy.Mul(*(partial(f, access) if f is varying[0] else f for f in body.args))
     variable = sympy.Symbol("variable", real=True)
     return smooth(body.xreplace({access: variable}).diff(variable)).xreplace({variable: access})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import product
 from typing import TypeAlias
 
@@ -71,6 +72,7 @@ def put_in(line: Line, place: Mapping[Index, sympy.Expr]) -> Line:
     return rename(line, place)
 
 
+@lru_cache(maxsize=4096)  # a line repeats most of the line before
 def evaluate(line: Line, scalars: Scalars) -> sympy.Expr:
     """A line for one element as one SymPy expression in named quantities, its sums and derivatives carried out."""
     match line:

@@ -48,7 +48,7 @@ from derive.steps import ElementDerivation, evaluate_line
 POINTS = 2
 BATCH = 2  # samples put beside each other
 ATTEMPTS = 40
-SINGLE_WEIGHTS = 40  # that have a complex step of their own; more are perturbed together
+SINGLE_WEIGHTS = 24  # that have a complex step of their own; more are perturbed together
 SINGLE_DIFFERENCES = 12  # the same for central differences
 DIRECTIONS = 8  # random ones through all weights of a larger network
 COMPOSED_SIZE = 2000  # symbols of the composed loss times weights; beyond, it is not differentiated directly

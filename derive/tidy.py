@@ -262,6 +262,8 @@ def _deviations(expression: sympy.Expr) -> sympy.Expr:
 @lru_cache(maxsize=1024)  # layers and gates are alike but for the names in them
 def _shortest(plain: sympy.Expr) -> sympy.Expr:
     """The shortest of what SymPy makes of a rational expression, itself among it, that divides by nothing new."""
+    if is_in_lowest_terms(plain):
+        return plain
     simpler = sympy.cancel(plain)
     candidates = [
         c
@@ -269,6 +271,23 @@ def _shortest(plain: sympy.Expr) -> sympy.Expr:
         if not brings_denominator(plain, c) and _longest_sum(c) <= _longest_sum(plain)
     ]
     return min([plain, *candidates], key=lambda e: (sympy.count_ops(e), str(e)))
+
+
+def is_in_lowest_terms(product: sympy.Expr) -> bool:
+    """Whether nothing can cancel or be taken out, told without SymPy's polynomials, which take milliseconds.
+
+    Sums of different symbols are irreducible, so a product of powers of these is in lowest terms where no symbol
+    stands both above and below.
+    """
+    above: set[sympy.Basic] = set()
+    below: set[sympy.Basic] = set()
+    for factor in product.as_coeff_Mul()[1].as_ordered_factors():
+        base, exponent = factor.as_base_exp()
+        terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(base)]
+        if not exponent.is_Rational or not all((t.is_Symbol and abs(c) == 1) or t == 1 for c, t in terms):
+            return False
+        (below if exponent.is_negative else above).update(base.free_symbols)
+    return above.isdisjoint(below)
 
 
 def _longest_sum(expression: sympy.Expr) -> int:

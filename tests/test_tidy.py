@@ -17,7 +17,7 @@ from oracles import CASES, evaluated, example, network_of, sweep_of, written_out
 from derive import tidy
 from derive.branches import decide
 from derive.evaluate import compile_scalar, context
-from derive.expressions import Access, Cases, Equal, accesses, index
+from derive.expressions import Access, Cases, Equal, accesses, index, partial
 from derive.functions import Formula, formula
 from derive.gradient import Adjoint
 from derive.network import Equation, Fact, Scan
@@ -203,6 +203,28 @@ def test_tidying_keeps_the_value_of_any_expression(expression: sympy.Expr) -> No
     assert set(tidied.rules) <= set(tidy.RULES)
     assert (tidied.expression != expression) == bool(tidied.rules)
     agree(expression, tidied.expression, random_points([A, B, C], spread=2.0, count=20))
+
+
+@settings(max_examples=40)
+@given(smooth, st.sampled_from([A, B, C]))
+def test_a_partial_derivative_is_that_of_sympy(expression: sympy.Expr, by: Access) -> None:
+    symbol = sympy.Symbol("z", real=True)
+    whole = written_out(expression).xreplace({by: symbol}).diff(symbol).xreplace({symbol: by})
+    agree(whole, partial(expression, by), random_points([A, B, C], spread=2.0, count=20))
+
+
+SYMBOLS = sympy.symbols("v0:4", real=True)
+sums = st.lists(st.sampled_from([*SYMBOLS, *(-s for s in SYMBOLS), ONE, HALF, 2 * SYMBOLS[0]]), min_size=1, max_size=3)
+powers = st.tuples(sums.map(sum), st.sampled_from([-2, -1, -HALF, HALF, 1, 2])).map(lambda p: p[0] ** p[1])
+products = st.lists(powers, min_size=2, max_size=4).map(lambda factors: sympy.Mul(*factors, 3)).filter(lambda p: p != 0)
+
+
+@settings(max_examples=200)
+@given(products)
+def test_nothing_cancels_in_what_is_called_in_lowest_terms(product: sympy.Expr) -> None:
+    if tidy.is_in_lowest_terms(product):
+        _, denominator = sympy.fraction(sympy.cancel(product))
+        assert sympy.cancel(denominator / sympy.fraction(product)[1]).is_number
 
 
 # Far out ------------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from codegen.formats.cells import Cells
 from codegen.formats.celltext import indented, list_text, nested
 from codegen.formats.formcode import FormCode
 from codegen.formats.numpycode import INDENT
+from codegen.options import MATRIX_DECIMALS
 from derive.batchform import BatchForms
 from derive.formproof import in_batches
 from derive.formtree import Letter, nodes
 from derive.formvalue import Matrix
 from derive.numbers import at
 
-MATRIX_DECIMALS = 4  # of the numbers in matrices
 DRAWN = 3  # samples of a batch where the specification gives none
 
 

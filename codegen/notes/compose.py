@@ -1,7 +1,7 @@
 """The lecture notes: a derivation laid out in sections of paragraphs and formulas, printed by a template per format.
 
 Everything mathematical comes out of :class:`~derive.derivation.Derivation`; the sections choose what is shown in which
-order, the templates hold the layout.
+order, the templates hold the layout.  What one format alone needs is imported where it is printed.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from codegen.formats import markdown, page, paper, slides
-from codegen.formats.celldata import Draw
-from codegen.formats.flavours import Flavour
+from codegen.formats import markdown, paper
 from codegen.formulas.layout import escape
 from codegen.marker import MARKER
 from codegen.notes.document import Section
 from codegen.notes.lecture import Lecture
 from codegen.options import STANDARD, Options
 from codegen.outputs import module_name
-from codegen.pictures import svg, tikz
+from codegen.pictures import tikz
 from codegen.resources import LATEX, environment
 from codegen.sections.arithmetic import arithmetic
 from codegen.sections.derivatives import all_updates, backward, every_weight, proof, update_rule
@@ -31,6 +30,9 @@ from codegen.sections.training import training
 from codegen.sections.worked import worked_sections
 from derive.derivation import Derivation
 from derive.diagnostics import SpecError
+
+if TYPE_CHECKING:
+    from codegen.formats.flavours import Flavour
 
 
 def notes(derivation: Derivation, options: Options = STANDARD) -> tuple[Lecture, list[Section]]:
@@ -64,6 +66,8 @@ def render(derivation: Derivation, spec_name: str, options: Options = STANDARD) 
 
 def render_slides(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes as slides: a LaTeX document for Beamer, one step after the other."""
+    from codegen.formats import slides
+
     template = environment(LATEX).get_template("notes/slides.tex.jinja")
     return template.render(
         marker=MARKER,
@@ -88,6 +92,8 @@ def render_markdown(derivation: Derivation, spec_name: str, options: Options = S
 
 def render_flavour(kind: type[Flavour], derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes in Quarto's or MyST's Markdown, with a cell of code after every formula, to be executed there."""
+    from codegen.formats.celldata import Draw
+
     flavour = kind(module_name(Path(spec_name).stem))
     lecture, found = notes(derivation, options)
     lecture.begin_cells(Draw())
@@ -99,6 +105,8 @@ def render_flavour(kind: type[Flavour], derivation: Derivation, spec_name: str, 
 
 def render_page(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The notes as one HTML file that needs nothing else: formulas in MathML, styles inside."""
+    from codegen.formats import page
+
     template = environment(escape=True).get_template("notes/notes.html.jinja")
     return template.render(
         marker=MARKER,
@@ -111,6 +119,9 @@ def render_page(derivation: Derivation, spec_name: str, options: Options = STAND
 
 def render_picture(derivation: Derivation, spec_name: str, options: Options = STANDARD) -> str:
     """The network as an SVG picture; raises :class:`SpecError` where it is too large to be drawn."""
+    from codegen.formats import page
+    from codegen.pictures import svg
+
     figure = notes(derivation, options)[0].drawn()
     if figure is None:
         raise SpecError("this network has too many equations for one picture", help="write the notes: -o notes.html")

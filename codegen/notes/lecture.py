@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import sympy
 
-from codegen.formats.celldata import Draw
-from codegen.formats.cells import Cells
 from codegen.formulas.batches import BatchWriter
 from codegen.formulas.formwriter import COUNT
 from codegen.formulas.hues import Hues
@@ -30,6 +29,10 @@ from derive.formtree import Form
 from derive.gradient import adjoint_name
 from derive.network import Equation
 from derive.scalars import adjoint
+
+if TYPE_CHECKING:
+    from codegen.formats.celldata import Draw
+    from codegen.formats.cells import Cells
 
 
 class Lecture:
@@ -54,7 +57,9 @@ class Lecture:
     @cached_property
     def cells(self) -> Cells:
         """The same in NumPy, for one notebook: cells are asked for in order, each only once."""
-        return Cells(self.derivation, self.small, Draw(), self.options.decimals)
+        from codegen.formats.celldata import Draw
+
+        return self._cells(Draw())
 
     @cached_property
     def vector_forms(self) -> list[list[tuple[Equation, Form]]]:
@@ -84,7 +89,12 @@ class Lecture:
 
     def begin_cells(self, draw: Draw) -> None:
         """Cells for another notebook."""
-        self.cells = Cells(self.derivation, self.small, draw, self.options.decimals)
+        self.cells = self._cells(draw)
+
+    def _cells(self, draw: Draw) -> Cells:
+        from codegen.formats.cells import Cells
+
+        return Cells(self.derivation, self.small, draw, self.options.decimals)
 
     def _orders(self) -> dict[sympy.Expr, tuple[str, ...]]:
         """The user's order of terms for every definition that may stand in a line."""

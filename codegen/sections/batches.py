@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from codegen.formats.batchcells import MATRIX_DECIMALS, BatchCell
-from codegen.formats.coupledcells import CoupledCell
 from codegen.formulas.batches import BatchWriter
 from codegen.formulas.formwriter import COUNT, DIAGONAL, ONES
 from codegen.formulas.layout import Shown, relation
 from codegen.formulas.matrices import MAX_SIDE, bmatrix
 from codegen.notes.document import Row, Section
 from codegen.notes.lecture import Lecture
+from codegen.options import MATRIX_DECIMALS
 from codegen.sections.pairs import in_pairs
 from derive.formproof import in_batches
 from derive.formtree import Diagonal, nodes
 from derive.formvalue import BatchStanding, Matrix, matrix
 from derive.gradient import adjoint_name
+
+if TYPE_CHECKING:
+    from codegen.formats.batchcells import BatchCell
+    from codegen.formats.coupledcells import CoupledCell
 
 
 def batch_form(lecture: Lecture, section: Section) -> None:
@@ -49,6 +53,9 @@ def batch_form(lecture: Lecture, section: Section) -> None:
 
 def cell(lecture: Lecture, writer: BatchWriter) -> BatchCell | CoupledCell:
     """The same in NumPy."""
+    from codegen.formats.batchcells import BatchCell
+    from codegen.formats.coupledcells import CoupledCell
+
     forms = writer.forms_of_derivatives()
     if not lecture.network.coupling:
         return BatchCell(lecture.cells, forms)

@@ -6,7 +6,6 @@ from functools import partial
 
 import sympy
 
-from codegen.formats.vectorcells import VectorCell
 from codegen.formulas.layout import WIDTH, visible_length
 from codegen.formulas.matrices import bmatrix, factored, grid
 from codegen.notes.document import Row, Section
@@ -27,8 +26,7 @@ def matrix_form(lecture: Lecture) -> list[Section]:
     if rows and not lecture.notation.numbered:
         section.say(layout_of(lecture))
         section.display(*rows)
-        equations = [eq for group in lecture.vector_forms for eq, _ in group]
-        section.code(lambda: VectorCell(lecture.cells, lecture.matrix.forms_of_derivatives(), equations).source())
+        section.code(lambda: source(lecture))
     if lecture.small:
         blocks = element_matrices(lecture)
         if blocks:
@@ -38,6 +36,14 @@ def matrix_form(lecture: Lecture) -> list[Section]:
             section.code(lambda: lecture.cells.matrices())
     batch_form(lecture, section)
     return [section] if section.blocks else []
+
+
+def source(lecture: Lecture) -> str:
+    """The equations of vectors and matrices in NumPy."""
+    from codegen.formats.vectorcells import VectorCell
+
+    equations = [eq for group in lecture.vector_forms for eq, _ in group]
+    return VectorCell(lecture.cells, lecture.matrix.forms_of_derivatives(), equations).source()
 
 
 def layout_of(lecture: Lecture) -> str:

@@ -14,7 +14,7 @@ import sympy
 from codegen.arithmetic.stable import recognised
 from codegen.trainer.identifiers import Identifiers
 from codegen.trainer.printer import DoublePrinter, Printer, Used, number_lines
-from derive.language.optimizers import catalogue
+from derive.language.optimizers import catalogue, catalogued
 from derive.network import Optimizer
 
 #: What the trainer calls settings that have a name in scikit-learn or PyTorch.
@@ -50,7 +50,7 @@ class Update:
 
 def updates(chosen: Optimizer) -> list[Update]:
     """All solvers of the catalogue and the specification's own, which hides one of the same name."""
-    return [_update(o) for o in {**catalogue(), chosen.name: chosen}.values()]
+    return [_update(o) for o in {**{n: catalogued(n) for n in catalogue()}, chosen.name: chosen}.values()]
 
 
 def parameters(optimizer: Optimizer) -> dict[sympy.Symbol, str]:

@@ -60,13 +60,17 @@ def source_of(catalogue: str) -> Source:
 
 
 @lru_cache(maxsize=1)
-def catalogue() -> Mapping[str, Optimizer]:
-    """The optimizers of ``optimizers.spec`` with their settings, by name."""
+def catalogue() -> Mapping[str, Definition]:
+    """What ``optimizers.spec`` says of its optimizers, by name."""
+    return {d.statement.name.id: d for d in definitions(parse(source_of("optimizers")).statements)}
+
+
+@lru_cache(maxsize=32)
+def catalogued(name: str) -> Optimizer:
+    """An optimizer of the catalogue, with its settings."""
     from derive.language.build import Builder
 
-    source = source_of("optimizers")
-    found = definitions(parse(source).statements)
-    return {d.statement.name.id: compile_optimizer(Builder(source), d, None) for d in found}
+    return compile_optimizer(Builder(source_of("optimizers")), catalogue()[name], None)
 
 
 @lru_cache(maxsize=1)

@@ -137,7 +137,7 @@ class Settings:
             own = "one of your own has update lines below it"
             hint = did_you_mean(name.id, known) or f"the optimizers are {', '.join(known)};\n{own}"
             raise SpecError(f"unknown optimizer '{name.id}'", name.span, "", hint)
-        made = known[name.id if name else "sgd"]
+        made = optimizers.catalogued(name.id if name else "sgd")
         taken = {s.name for s, _ in made.updates} | {s.name for s in made.settings if s != made.rate} | {"g", "k"}
         if self.rate and self.rate.name.id in taken:
             letter = self.rate.name
