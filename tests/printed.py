@@ -12,14 +12,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import numpy
+from chains import DECIMAL, PLACES, POWER_PLACES, chain, number, rows, true_chain
 from hypothesis import assume
 from networks import Made, with_numbers
 from oracles import elements, network_of, read_latex
-from test_notes import chain, number, plain, rows, size
+from test_notes import plain
 
 from codegen import report
 from codegen.formulas.notation import Notation
@@ -74,8 +74,8 @@ def check_printed(derivation: Derivation) -> int:
         if not title.startswith("The numbers") or "matrices" in title:
             continue
         for line in rows(text):
+            true_chain(line)
             steps = chain(line)
-            true_chain(line, steps)
             key = plain(steps[0][1]) + ("new" if title.endswith("updates") else "")
             last = steps[-1][1]
             if key in expected and number(last) is not None:
@@ -84,23 +84,11 @@ def check_printed(derivation: Derivation) -> int:
     return compared
 
 
-def true_chain(line: str, steps: list[tuple[str, str]]) -> None:
-    """``=`` stands between equal numbers, ``≈`` between numbers that differ by their rounding."""
-    for (_, before), (relation, after) in pairwise(steps):
-        one, other = number(before), number(after)
-        if one is None or other is None:
-            continue
-        if relation != "\\approx" and isinstance(one, Fraction) and isinstance(other, Fraction):
-            assert one == other, line
-        else:
-            assert abs(float(one) - float(other)) <= 3e-6 * size(before) ** 2, line
-
-
 def agrees(line: str, text: str, value: float, exact: bool) -> None:
     """A printed number is its value rounded to the places shown; an exact one is the value."""
     read = Fraction(read_latex(text))
     power = re.search(r"10\^\{(-?\d+)\}", text)
-    place = Fraction(10) ** (int(power[1]) - 4 if power else -6)
+    place = Fraction(10) ** (int(power[1]) - POWER_PLACES if power else -PLACES)
     off = abs(Fraction(value) - read)
     assert off <= HALF * place + Fraction(EXACT) * abs(read), f"{line} should end in {value}"
     if exact:
@@ -109,7 +97,6 @@ def agrees(line: str, text: str, value: float, exact: bool) -> None:
 
 # every number
 
-DECIMAL = re.compile(r"(?<![\w.])(\d+\.\d+|\d+(?= \\cdot 10\^\{))(?: \\cdot 10\^\{(-?\d+)\})?")
 NUMERIC = re.compile(r"numbers|second forward|next updates|descent along|The same as matrices", re.IGNORECASE)
 PICTURE = re.compile(r"\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}", re.DOTALL)
 LENGTH = re.compile(r"\d*\.\d+(?:cm|em|pt|\\textwidth|\\baselineskip)")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from oracles import CASES, EXAMPLES, Unreadable, elements, example, network_of, read_latex
+from chains import chain, number, rows, true_chain
+from oracles import CASES, EXAMPLES, elements, example, network_of, read_latex
 
 from codegen.formulas.notation import Notation
 from codegen.notes.compose import render
@@ -551,69 +551,10 @@ def test_nothing_foreign_is_printed(name: str) -> None:
 WORKED = [n for n in [*EXAMPLES, *SPECS] if "init" in spec_of(n) and n not in ("ten inputs", "digits_normalised")]
 
 
-def rows(text: str) -> Iterator[str]:
-    """The rows of all displays, continuation lines joined, remarks and tags dropped."""
-    for display in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", text, re.DOTALL):
-        joined = re.sub(r"\\\\\*?\s*(?:\[[^]]*\])?\s*&\s*\\q?quad", " ", display)
-        for line in split_rows(joined):
-            line = re.sub(r"\\(?:remark|tag\*?)\{(?:[^{}]|\{[^{}]*\})*\}", "", line)
-            yield re.sub(r"\s+", " ", line).strip()
-
-
-def split_rows(display: str) -> list[str]:
-    """Split at line ends outside of environments."""
-    pieces, depth, current = [], 0, ""
-    for token in re.split(r"(\\begin\{\w+\}|\\end\{\w+\}|\\\\\*?(?:\[[^]]*\])?)", display):
-        depth += token.startswith("\\begin") - token.startswith("\\end")
-        if token.startswith("\\\\") and depth == 0:
-            pieces.append(current)
-            current = ""
-        else:
-            current += token
-    return [*pieces, current]
-
-
-def chain(line: str) -> list[tuple[str, str]]:
-    """A row as pairs of the relation before a part and the part: ('', left), ('=', …), ('\\approx', …)."""
-    parts, depth, current, relation = [], 0, "", ""
-    for token in re.findall(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|\\.|.", line.replace("&", "")):
-        depth += (token in "([{" or token.startswith("\\begin")) - (token in ")]}" or token.startswith("\\end"))
-        if depth == 0 and token in ("=", "\\approx", "\\leftarrow"):
-            parts.append((relation, current.strip()))
-            relation, current = token, ""
-        else:
-            current += token
-    return [*parts, (relation, current.strip())]
-
-
-def number(text: str) -> Fraction | float | None:
-    try:
-        return read_latex(text)
-    except Unreadable:
-        return None
-
-
-def size(text: str) -> float:
-    """The largest number that stands in a formula, as a measure of what rounding can do."""
-    return max([1.0, *(float(n) for n in re.findall(r"\d+(?:\.\d+)?", text))])
-
-
 @pytest.mark.parametrize("name", WORKED)
 def test_every_chain_of_numbers_is_true(name: str) -> None:
     """``2 · 0.34 + 3 · 0.13 = 1.07``: = between equal numbers, ≈ between numbers that differ by their rounding."""
-    compared = 0
-    for line in rows(tex_of(name)):
-        parts = chain(line)
-        for (_, before), (relation, after) in pairwise(parts):
-            one, other = number(before), number(after)
-            if one is None or other is None:
-                continue
-            compared += 1
-            if relation == "=" and isinstance(one, Fraction) and isinstance(other, Fraction):
-                assert one == other, line
-            else:
-                assert abs(float(one) - float(other)) <= 3e-6 * size(before) ** 2, line
-    assert compared >= 4, "hardly anything was compared"
+    assert sum(map(true_chain, rows(tex_of(name)))) >= 4, "hardly anything was compared"
 
 
 def shown_values(derivation: Derivation) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codegen.options import DECIMALS
 from derive.evaluate import Number, context
@@ -78,38 +79,40 @@ def signed(terms: Iterable[tuple[bool, str]]) -> str:
     return text
 
 
+@lru_cache(4096)  # rows are measured again for every place where they might be broken
 def visible_length(latex: str) -> float:
     """About how wide a formula is, in characters; a fraction is as wide as its wider half, a matrix as its rows."""
     width, position = 0.0, 0
     while position < len(latex):
-        rest = latex[position:]
-        if rest.startswith("\\begin{"):
+        here = latex[position]
+        if latex.startswith("\\begin{", position):
             end = environment_end(latex, position)
             width += _environment_width(latex[position:end])
             position = end
-        elif rest.startswith("\\hue{"):
+        elif latex.startswith("\\hue{", position):
             position = brace_end(latex, position + 4)
-        elif rest.startswith("\\frac{"):
+        elif latex.startswith("\\frac{", position):
             above_end = brace_end(latex, position + 5)
             below_end = brace_end(latex, above_end)
             above, below = latex[position + 6 : above_end - 1], latex[above_end + 1 : below_end - 1]
             width += max(visible_length(above), visible_length(below)) + 0.5
             position = below_end
-        elif rest[0] in "_^" and rest[1:2] == "{":
+        elif here in "_^" and latex.startswith("{", position + 1):
             end = brace_end(latex, position + 1)
             width += 0.7 * visible_length(latex[position + 2 : end - 1])
             position = end
-        elif command := re.match(r"\\([a-zA-Z]+|.)", rest):
+        elif command := _COMMAND.match(latex, position):
             width += _COMMANDS.get(command.group(1), 1.0)
-            position += len(command.group(0))
+            position = command.end()
         else:
             spaced = latex[position - 1 : position] == " "
-            sign = rest[0] in "+-=<>"
-            width += 0.0 if rest[0] in "{} &" else 2.1 if sign and spaced else 1.8 if sign else 1.0
+            sign = here in "+-=<>"
+            width += 0.0 if here in "{} &" else 2.1 if sign and spaced else 1.8 if sign else 1.0
             position += 1
     return width
 
 
+_COMMAND = re.compile(r"\\([a-zA-Z]+|.)")
 _COMMANDS = {
     **dict.fromkeys("left right bigl bigr biggl biggr Biggl Biggr".split(), 0),
     **dict.fromkeys("mathit mathrm mathbf boldsymbol text remark".split(), 0),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import sympy
 
@@ -57,7 +58,7 @@ class Graph:
     units: tuple[Unit, ...]
     places: tuple[tuple[float, float], ...]
 
-    @property
+    @cached_property
     def arrows(self) -> list[tuple[int, int, Access | None]]:
         """Start, end and weight of every arrow between units that are drawn."""
         place = {u.element: n for n, u in enumerate(self.units) if u.element is not None}
@@ -68,7 +69,7 @@ class Graph:
             if element in place
         ]
 
-    @property
+    @cached_property
     def into(self) -> dict[int, int]:
         """A number for every unit that arrows lead into: all that lead into one unit have its colour."""
         return {end: n for n, end in enumerate(dict.fromkeys(end for _, end, _ in self.arrows))}
