@@ -6,7 +6,8 @@ is written, one scalar after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import product
 from operator import itemgetter
@@ -20,9 +21,24 @@ from derive.functions import Formula
 from derive.network import Equation, Network, Numbers, Scan, Tensor
 
 DIGITS = 50
-context = mpmath.MPContext()
-context.dps = DIGITS
 ROUNDING = 32  # units in the last place
+
+
+class Context(mpmath.MPContext):
+    """Arithmetic in which what cancels but for its rounding is 0, unless it is ``plain``.
+
+    At a kink lies what is at most ``reach`` away from it.
+    """
+
+    plain = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reach = self.zero
+
+
+context = Context()
+context.dps = DIGITS
 
 Number = Any  # mpf or mpc
 Point = tuple[int, ...]
@@ -32,9 +48,25 @@ Environment = Mapping[str, Number]  # indices, and whatever else stands for a nu
 Compiled = Callable[[Environment, Values], Number]
 
 
+@contextmanager
+def doubles(rounding: str, reach: float = 0.0) -> Iterator[None]:
+    """Double precision in the place of 50 digits, every operation rounded to the nearest ``n``, up ``c`` or down ``f``.
+
+    As in a notebook, nothing is 0 that is not; but at a kink lies what is at most ``reach`` away from it.
+    """
+    before = list(context._prec_rounding)
+    try:
+        context.prec, context.plain, context.reach = 53, True, context.mpf(reach)
+        context._prec_rounding[1] = rounding
+        yield
+    finally:
+        context.prec, context.plain, context.reach = before[0], False, context.zero
+        context._prec_rounding[1] = before[1]
+
+
 def sign(z: Number) -> Number:
     """The sign of the real part, 0 at 0."""
-    return context.mpf((z.real > 0) - (z.real < 0))
+    return context.mpf((z.real > context.reach) - (z.real < -context.reach))
 
 
 _FUNCTIONS: dict[type, Callable[[Number], Number]] = {
@@ -67,8 +99,9 @@ def number(value: sympy.Expr | float) -> Number:
 def compile_scalar(expression: sympy.Expr) -> Compiled:
     """A function of index values and tensors that computes a scalar body."""
     if expression.is_number:
-        constant = number(expression)
-        return lambda env, values: constant
+        with context.workdps(DIGITS):
+            constant = number(expression)
+        return lambda env, values: +constant
     if isinstance(expression, Access):
         return _compile_access(expression)
     if expression.is_Symbol:
@@ -81,7 +114,7 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
     arguments = [compile_scalar(a) for a in expression.args]
     if isinstance(expression, Cases):
         condition, positive, otherwise = arguments
-        return lambda env, values: (positive if condition(env, values).real > 0 else otherwise)(env, values)
+        return lambda env, values: (positive if condition(env, values).real > context.reach else otherwise)(env, values)
     if isinstance(expression, Equal):
         left, right = arguments
         return lambda env, values: context.mpf(_alike(left(env, values), right(env, values)))
@@ -109,13 +142,14 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
 
 def _alike(one: Number, other: Number) -> bool:
     """Whether numbers are equal but for the rounding on the way to each: forms of one value add in different orders."""
-    return bool(one == other or abs(one - other) <= ROUNDING * context.eps * abs(one))
+    reach = context.reach if context.plain else ROUNDING * context.eps * abs(one)
+    return bool(one == other or abs(one - other) <= reach)
 
 
 def total(terms: Sequence[Number]) -> Number:
     """The sum of some numbers; where real ones cancel but for their rounding, as 0.1 + 0.2 - 0.3 do, it is 0."""
     found = terms[0] + terms[1] if len(terms) == 2 else context.fsum(terms)
-    if type(found) is not context.mpf:
+    if context.plain or type(found) is not context.mpf:
         return found
     _, mantissa, exponent, bits = found._mpf_
     if not mantissa:  # of 0, of infinity and of what is no number

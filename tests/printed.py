@@ -24,8 +24,8 @@ from test_notes import plain
 from codegen import report
 from codegen.formulas.notation import Notation
 from codegen.notes.compose import render
+from codegen.notes.lecture import UPDATES
 from codegen.options import STANDARD, Options
-from codegen.sections.training import UPDATES
 from derive.derivation import Derivation, derive
 from derive.diagnostics import SpecError
 from derive.evaluate import compile_scalar

@@ -283,6 +283,52 @@ sample x = [0, 2, 1], t = 1
     run(code(ipynb.written(found, "net.spec")))
 
 
+#: Numbers that lie at a kink, or come to one, but for the rounding of doubles; and whether a notebook has to know.
+KINKS = {
+    "a weight comes to 0": ("weight w\nloss L = abs(w)\ninit w = 0.3\nrate a = 0.1\n", True),
+    "a weight without an input decays": (
+        "input x[2]\nweight w[2]\ny = sum(w * x)\ntarget t\nloss L = (y - t)^2 + 0.1 * l1(w)\n"
+        "init w = [0.25, 0.07]\nrate a = 0.1\nsample x = [1, 0], t = 0.75\n",
+        True,
+    ),
+    "a pre-activation is 0": (
+        "input x[3]\nh[2] = relu(linear(x))\ny = linear(h)\ntarget t\nloss L = (y - t)^2\n"
+        "init W1 = [[0.1, 0.2, -0.3], [1, 2, 3]], W2 = [[0.5, 0.25]]\nrate a = 0.1\nsample x = [1, 1, 1], t = 1\n"
+        "sample x = [0.3, 0, 0.1], t = 2\n",
+        True,
+    ),
+    "many are": (
+        "input x[3]\nh[40] = relu(linear(x))\ny = sum(h)\ntarget t\nloss L = (y - t)^2\n"
+        f"init W1 = [{', '.join(['[0.1, 0.2, -0.3], [0.1, -0.3, 0.2]'] * 20)}]\nrate a = 0.1\n"
+        "sample x = [1, 1, 1], t = 1\nsample x = [3, 1.5, 2], t = 1\n",
+        True,
+    ),
+    "the largest are equal": (
+        "input x[3]\nweight w[3]\nz[i] = w[i] * x[i]\ny = max(z)\ntarget t\nloss L = (y - t)^2\n"
+        "init w = [1, 2, -3]\nrate a = 0.125\nsample x = [2, 1, 1], t = 1\n",
+        False,
+    ),
+    "the largest are equal but for rounding": (
+        "input x[3]\nweight w[3]\nz[i] = w[i] * x[i]\ny = max(z)\ntarget t\nloss L = (y - t)^2\n"
+        "init w = [0.1, 0.3, -1]\nrate a = 0.1\nsample x = [3, 1, 1], t = 1\n",
+        True,
+    ),
+    "whole numbers lie there": (
+        "input x[3]\nweight w[3]\ny = relu(sum(w * x)) + max(w)\ntarget t\nloss L = abs(y - t)\n"
+        "init w = [1, 2, -3]\nrate a = 0.125\nsample x = [1, 1, 1], t = 2\n",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_numbers_at_a_kink_are_there_in_doubles_too(name):
+    spec, rounded = KINKS[name]
+    source = code(ipynb.written(derive(network_of(spec)), "net.spec"))
+    assert ("def side" in source) == rounded
+    run(source)
+
+
 def test_what_the_rules_of_safe_arithmetic_say_is_carried_out():
     """Every equality that is stated; sides that are no longer equal do not pass."""
     stated = {name for name, rule in RULES.items() if " = " in rule.says}

@@ -14,10 +14,11 @@ from oracles import example, network_of
 from codegen import report
 from codegen.notes import compose as notes
 from codegen.notes.document import Picture
-from codegen.notes.lecture import Lecture
+from codegen.notes.lecture import UPDATES, Lecture
 from codegen.pictures.chart import Chart, Line, chart_svg, chart_tikz
-from codegen.sections.training import UPDATES, training
+from codegen.sections.training import training
 from derive.derivation import derive
+from derive.doubles import agreement
 from derive.numbers import iterations
 
 PAIR = (
@@ -76,6 +77,19 @@ def test_training_that_leaves_the_domain_ends_early() -> None:
     found = iterations(derivation.network, derivation.sweep, derivation.numbers, UPDATES)
     assert [i.updates for i in found] == [0, 1]
     assert training(Lecture(derivation)) == []
+
+
+def test_doubles_agree_until_roundings_grow_or_a_kink_is_met() -> None:
+    def found(spec: str) -> tuple[int, bool]:
+        lecture = Lecture(derive(network_of(spec)))
+        return agreement(lecture.network, lecture.sweep, lecture.iterations)
+
+    assert found(example("two_two_one")) == (UPDATES + 1, False)
+    assert found("weight w\nloss L = abs(w)\ninit w = 0.3\nrate a = 0.1\n") == (UPDATES + 1, True)
+    assert found("weight w\nloss L = abs(w)\ninit w = 0.375\nrate a = 0.125\n") == (UPDATES + 1, False)
+    chaotic, reaching = found("weight w\nloss L = sin(w)\ninit w = 0.3\nrate a = 1000\n")
+    assert 2 <= chaotic < UPDATES
+    assert not reaching
 
 
 def test_the_step_follows_the_tangent_downhill() -> None:

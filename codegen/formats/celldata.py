@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.formats.celltext import array_text, flat, functions_in, list_text, number_text, printed_as, tuple_text
-from codegen.formats.numpycode import INDENT, Arrays, Elements, Names, definition, slopes
+from codegen.formats.numpycode import INDENT, Arrays, Code, Elements, Names, definition, slopes
 from codegen.formulas.layout import show
 from codegen.options import DECIMALS, MOST_DECIMALS
-from codegen.trainer.printer import Used
 from derive.derivation import Derivation
+from derive.doubles import REACH, agreement
 from derive.evaluate import Number
 from derive.expressions import Access
 from derive.gradient import adjoint_name
 from derive.language.masks import kept
 from derive.naming import element_names
 from derive.network import Numbers, Tensor, flatten
+from derive.numbers import Iteration
 from derive.scalars import adjoint
 from derive.selection import choices
 
@@ -33,6 +34,14 @@ def same(value, printed, places=6):
     return abs(value - printed) <= 0.51 * 10.0**-places + 1e-12 * abs(printed)
 """
 
+#: Where some condition of a kink is 0 but for its rounding.
+SIDE = f"""
+
+def side(value):
+    \"\"\"The sign; 0 also for what is 0 but for rounding, as 0.1 + 0.2 - 0.3: here some value lies at a kink.\"\"\"
+    return np.where(np.abs(value) <= {REACH}, 0.0, np.sign(value))
+"""
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -45,11 +54,19 @@ class Draw:
 class Given:
     """The names and the data of one notebook."""
 
-    def __init__(self, derivation: Derivation, small: bool, draw: Draw, decimals: int = DECIMALS) -> None:
+    def __init__(
+        self,
+        derivation: Derivation,
+        small: bool,
+        draw: Draw,
+        decimals: int = DECIMALS,
+        iterations: Sequence[Iteration] = (),
+    ) -> None:
         self.derivation, self.small, self.drawing, self.decimals = derivation, small, draw, decimals
         self.network, self.sweep, self.scalars = derivation.network, derivation.sweep, derivation.scalars
         self.numbers = derivation.numbers
-        self.used = Used()
+        self.agreement = agreement(self.network, self.sweep, iterations)
+        self.used = Code(reaching=self.agreement.reaching)
         self.tensors: dict[str, Tensor] = {**self.network.tensors, **self.sweep.tensors}
         self.functions = functions_in([*self.network.flat_equations, *flatten(self.sweep.equations)])
         self.names = Names(self.tensors.values(), self.functions)
@@ -112,6 +129,8 @@ class Given:
             head += ["", "", "erf = np.vectorize(math.erf)"]
         else:
             head = head[2:]
+        if "side" in self.used.functions:
+            head += SIDE.rstrip().split("\n")
         return "\n".join([*head, *lines, *numbers])
 
     def _masks(self) -> list[str]:

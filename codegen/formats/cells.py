@@ -17,6 +17,8 @@ from codegen.formats.celltext import indented, list_text
 from codegen.formats.cellupdates import Updates
 from codegen.formats.numpycode import INDENT
 from codegen.formulas.matrices import grid, product
+from derive.doubles import AGREE
+from derive.evaluate import compile_scalar
 from derive.expressions import Access, Cases, Equal, accesses, index_symbols, rename
 from derive.gradient import adjoint_name
 from derive.network import Equation, flatten
@@ -44,11 +46,27 @@ class Cells(Updates):
     # one weight
 
     def steps(self, derived: ElementDerivation) -> str:
-        """Every line of a derivation gives the same number."""
+        """Every line of a derivation gives the same number, but at a tie of what a maximum is taken of."""
         name = self.elements.name(adjoint(derived.element))
-        texts = [self.elements.text(evaluate_line(step.after, self.scalars)) for step in derived.steps]
-        texts = [text for text in dict.fromkeys([*texts, self.elements.text(derived.result)]) if text != name]
-        return "\n".join(f"assert np.isclose({name}, {text})" for text in texts)
+        steps = [evaluate_line(step.after, self.scalars) for step in derived.steps]
+        alike = [form for form in steps if not self._is_tied(form, derived.element)]
+        texts = [self.elements.text(form) for form in dict.fromkeys([*alike, derived.result])]
+        lines = [f"assert np.isclose({name}, {text})" for text in dict.fromkeys(texts) if text != name]
+        if len(alike) < len(steps):
+            lines.append("# Of equal numbers, lines in between take one for the largest; the result shares among them.")
+        return "\n".join(lines)
+
+    def _is_tied(self, form: sympy.Expr, element: Access) -> bool:
+        """Whether a form of a derivative has another number, though the same wherever the loss has a slope."""
+        if self.numbers is None or not form.has(Cases):
+            return False
+        first = self.numbers.samples[0]
+        expected = at(first, adjoint(element))
+        try:
+            value = compile_scalar(form)({}, first)
+        except KeyError:  # a zero before the first element of a recurrence
+            return False
+        return bool(abs(value - expected) > AGREE * max(1, abs(expected)))
 
     def chosen(self, weights: Iterable[Access]) -> str:
         """Single weights of a network that is computed with arrays: closed forms, and the numbers where there are."""

@@ -145,12 +145,11 @@ class Updates(Passes):
             lines.append(self.agrees(f"{name}[{n}]", at(getattr(self.numbers, values), weight), 4))
         return "\n".join(lines)
 
-    def next_updates(self, found: Sequence[Iteration], rough: Sequence[Iteration], output: Tensor | None) -> str:
+    def next_updates(self, found: Sequence[Iteration], output: Tensor | None) -> str:
         """Training carried on, the optimizer's states handed from update to update.
 
-        The losses, and what is predicted for the first sample if that is one ``output``, are held against the text
-        where those in single steps of 15 digits, ``rough``, agree with it: beside a kink, or where training diverges, a
-        rounding may decide.
+        The losses, and what is predicted for the first sample if that is one ``output``, are held against the text as
+        long as double precision agrees with it: where training diverges, roundings grow.
         """
         place = None if output is None else next(iter(output.elements()))
         optimizer = self.network.optimizer
@@ -179,15 +178,14 @@ class Updates(Passes):
             "",
             'print("losses:", np.array(losses))',
         ]
-        for n, (exact, near) in enumerate(zip(found, rough, strict=False)):
-            pairs = {"losses": (exact.loss, near.loss)}
-            if place is not None:
-                pairs["predictions"] = at(exact.samples[0], place), at(near.samples[0], place)
-            if any(abs(one - other) > 1e-9 * max(1, abs(one)) for one, other in pairs.values()):
-                break
+        for n, exact in enumerate(found[: self.agreement.iterations]):
             if n in (0, len(found) - 1):  # the ends of the curve, with fewer places
                 lines.append(self.agrees(f"losses[{n}]", exact.loss, 4))
-            lines += [self.agrees(f"{name}[{n}]", one, self.decimals) for name, (one, _) in pairs.items()]
+            lines.append(self.agrees(f"losses[{n}]", exact.loss, self.decimals))
+            if place is not None:
+                lines.append(self.agrees(f"predictions[{n}]", at(exact.samples[0], place), self.decimals))
+        if self.agreement.iterations < len(found):
+            lines.append(f"# From update {self.agreement.iterations} on, roundings of double precision are seen.")
         return "\n".join(lines)
 
 

@@ -101,7 +101,7 @@ class FormCode:
                 power = int(exponent) if exponent.is_Integer else float(exponent)
                 return f"{self.text(base, _ATOM)}**{power}", _PRODUCT
             case Positive(inside):
-                return f"1.0 * ({self.text(inside, _PRODUCT)} > 0)", _PRODUCT
+                return f"1.0 * ({self.cells.used.side(self.text(inside, _PRODUCT))} > 0)", _PRODUCT
             case Applied(call, inside):
                 text = self._printer().text(call.func(_PLACE, *call.args[1:]))
                 written = self.text(inside)

@@ -12,6 +12,7 @@ with places counted from 0.  An affine index is ``x[j + k]``, a recurrence a loo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
@@ -26,14 +27,30 @@ from derive.tidy import derivative_of
 #: What the cells of a notebook use besides the quantities of a network.
 WORDS = (
     "rng samples weights data loss gradient gradients update same difference new_weights erf one other slopes points "
-    "place places slope count nearby batch found elements trained losses now step parts predicted predictions"
+    "place places slope count nearby batch found elements trained losses now step parts predicted predictions side"
 ).split()
 
 INDENT = "    "
 
 
+@dataclass
+class Code(Used):
+    """What the cells of a notebook use; where kinks are ``reaching``, what is beside one by a rounding lies in it."""
+
+    reaching: bool = False
+
+    def side(self, text: str) -> str:
+        """What tells the side of a kink at 0: a value, or only its sign."""
+        if not self.reaching:
+            return text
+        self.functions.add("side")
+        return f"side({text})"
+
+
 class NumpyPrinter(DoublePrinter):
     """Prints scalar expressions for NumPy; functions given by a formula are called by the names in ``functions``."""
+
+    _used: Code
 
     def __init__(
         self,
@@ -41,7 +58,7 @@ class NumpyPrinter(DoublePrinter):
         position: Callable[[sympy.Expr], str],
         symbols: Mapping[sympy.Symbol, str],
         functions: Mapping[type[Formula], str],
-        used: Used,
+        used: Code,
     ) -> None:
         super().__init__(access, position, str, symbols, used)
         self.functions = functions
@@ -72,12 +89,13 @@ class NumpyPrinter(DoublePrinter):
             return f"{self.functions[type(e)]}({', '.join(given)})", ATOM
         if isinstance(e, Cases):
             condition, positive, otherwise = (self.text(a, SUM) for a in e.args)
-            return f"np.where({condition} > 0, {positive}, {otherwise})", ATOM
+            return f"np.where({self._used.side(condition)} > 0, {positive}, {otherwise})", ATOM
         if isinstance(e, Equal):
-            left, right = (self.text(a, SUM) for a in e.args)
-            return f"1.0 * ({left} == {right})", PRODUCT
+            left, right = self.text(e.args[0], SUM), self.text(e.args[1], PRODUCT if self._used.reaching else SUM)
+            apart = f"{self._used.side(f'{left} - {right}')} == 0" if self._used.reaching else f"{left} == {right}"
+            return f"1.0 * ({apart})", PRODUCT
         if isinstance(e, sympy.sign):
-            return f"np.sign({self.text(e.args[0])})", ATOM
+            return f"np.sign({self._used.side(self.text(e.args[0]))})", ATOM
         if isinstance(e, sympy.Abs):
             return f"np.abs({self.text(e.args[0])})", ATOM
         if isinstance(e, Within):
@@ -145,12 +163,12 @@ def _derivative(name: str) -> str:
     return f"d{name[1:]}" if name.startswith("∂") and name[1:2].isalpha() and name[1] != "Σ" else name
 
 
-def definition(function: Any, names: Names, used: Used) -> list[str]:
+def definition(function: Any, names: Names, used: Code) -> list[str]:
     """A function given by a formula as a ``def``."""
     return _def(function, names.functions[function], function.body, names, used)
 
 
-def slopes(function: Any, names: Names, used: Used) -> Iterator[tuple[str, str, int, list[str]]]:
+def slopes(function: Any, names: Names, used: Code) -> Iterator[tuple[str, str, int, list[str]]]:
     """For every argument that is no setting: function, its derivative's name, the argument's place, the ``def``."""
     operands = [n for n, p in enumerate(function.parameters) if p not in function.defaults]
     for n in operands:
@@ -160,7 +178,7 @@ def slopes(function: Any, names: Names, used: Used) -> Iterator[tuple[str, str, 
         yield names.functions[function], name, n, lines
 
 
-def _def(function: Any, name: str, body: sympy.Expr, names: Names, used: Used) -> list[str]:
+def _def(function: Any, name: str, body: sympy.Expr, names: Names, used: Code) -> list[str]:
     scope = Identifiers([*names.functions.values(), "erf"])
     symbols = {p: scope.new(p.name) for p in function.parameters}
     printer = NumpyPrinter(_no_access, str, symbols, names.functions, used)
@@ -176,7 +194,7 @@ def _no_access(access: Access) -> str:
 class Arrays:
     """Equations over indices as array code."""
 
-    def __init__(self, names: Names, tensors: Mapping[str, Tensor], used: Used) -> None:
+    def __init__(self, names: Names, tensors: Mapping[str, Tensor], used: Code) -> None:
         self.names, self.tensors, self.used = names, tensors, used
         self._grid = ""  # the line that made the index grids in use
 
@@ -283,7 +301,7 @@ class Arrays:
 class Elements:
     """Definitions of single elements as code on plain numbers, each after what it needs."""
 
-    def __init__(self, names: Names, called: Mapping[Access, str], used: Used) -> None:
+    def __init__(self, names: Names, called: Mapping[Access, str], used: Code) -> None:
         self.names, self.called, self.used = names, called, used
 
     def name(self, element: Access, new: bool = False) -> str:

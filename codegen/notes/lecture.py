@@ -28,11 +28,15 @@ from derive.formproof import has_batches, named_equations
 from derive.formtree import Form
 from derive.gradient import adjoint_name
 from derive.network import Equation
+from derive.numbers import Iteration, iterations
 from derive.scalars import adjoint
 
 if TYPE_CHECKING:
     from codegen.formats.celldata import Draw
     from codegen.formats.cells import Cells
+
+UPDATES = 10  # by which the worked example is carried on
+MAX_VALUES = 400  # numbers of all its samples; with more, the notes would wait for the fifty digits
 
 
 class Lecture:
@@ -60,6 +64,14 @@ class Lecture:
         from codegen.formats.celldata import Draw
 
         return self._cells(Draw())
+
+    @cached_property
+    def iterations(self) -> list[Iteration]:
+        """The worked example carried on, where there is one and not of too many numbers."""
+        numbers = self.derivation.numbers
+        if numbers is None or sum(len(v) for sample in numbers.samples for v in sample.values()) > MAX_VALUES:
+            return []
+        return iterations(self.network, self.sweep, numbers, UPDATES)
 
     @cached_property
     def vector_forms(self) -> list[list[tuple[Equation, Form]]]:
@@ -94,7 +106,10 @@ class Lecture:
     def _cells(self, draw: Draw) -> Cells:
         from codegen.formats.cells import Cells
 
-        return Cells(self.derivation, self.small, draw, self.options.decimals)
+        found, numbers = self.iterations, self.derivation.numbers
+        if not found and numbers is not None:
+            found = iterations(self.network, self.sweep, numbers, 1)
+        return Cells(self.derivation, self.small, draw, self.options.decimals, found)
 
     def _orders(self) -> dict[sympy.Expr, tuple[str, ...]]:
         """The user's order of terms for every definition that may stand in a line."""

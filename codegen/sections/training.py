@@ -9,20 +9,15 @@ from codegen.pictures.chart import Chart, Line, Point, drawable
 from derive.evaluate import Number, Values, context, forward
 from derive.expressions import Access
 from derive.network import Tensor
-from derive.numbers import Iteration, WorkedNumbers, at, iterations
+from derive.numbers import Iteration, WorkedNumbers, at
 
-UPDATES = 10
 POINTS = 32  # of the curve along one weight
-MAX_VALUES = 400  # numbers of all samples; with more, the notes would wait for the fifty digits
 
 
 def training(lecture: Lecture) -> list[Section]:
     """The sections, for a small network with numbers; training that leaves the domain of the loss ends there."""
-    numbers = lecture.derivation.numbers
-    if numbers is None or sum(len(v) for s in numbers.samples for v in s.values()) > MAX_VALUES:
-        return []
-    found = iterations(lecture.network, lecture.sweep, numbers, UPDATES)
-    if len(found) < 3:
+    numbers, found = lecture.derivation.numbers, lecture.iterations
+    if numbers is None or len(found) < 3:
         return []
     section = Section("The next updates")
     several = len(numbers.samples) > 1
@@ -35,17 +30,11 @@ def training(lecture: Lecture) -> list[Section]:
     output = prediction(lecture)
     head = ("update", *(["prediction for the first sample" if several else "prediction"] if output else []), "loss")
     section.table(head, *(row(lecture, iteration, output) for iteration in found))
-    section.code(lambda: lecture.cells.next_updates(found, in_doubles(lecture, numbers), output))
+    section.code(lambda: lecture.cells.next_updates(found, output))
     if drawable(points := tuple((float(i.updates), float(i.loss.real)) for i in found)):
         section.say("The loss from update to update:")
         section.picture(curve(lecture, found, points))
     return [section, *descent(lecture, numbers)]
-
-
-def in_doubles(lecture: Lecture, numbers: WorkedNumbers) -> list[Iteration]:
-    """The same updates in 15 digits, as a notebook has them; only notebooks ask."""
-    with context.workdps(15):
-        return iterations(lecture.network, lecture.sweep, numbers, UPDATES)
 
 
 def prediction(lecture: Lecture) -> Tensor | None:
