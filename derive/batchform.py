@@ -11,15 +11,15 @@ all others it is thought in front of the indices of whatever differs between sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import sympy
 
 from derive.expressions import Access, Index, accesses, index_symbols
 from derive.formtree import Count, Form, Letter, Number, Ones, Scaled
 from derive.network import Coupling, Equation, Tensor
-from derive.readform import MatrixForms, product_factors, standing, sum_terms
-from derive.readsum import Parts, Side
+from derive.readform import Arrangement, MatrixForms, standing
+from derive.readsum import Side
 
 SAMPLE = Index("sample", integer=True, positive=True)
 _DATA = ("input", "target", "mask")
@@ -27,22 +27,16 @@ _COMPUTED = ("value", "adjoint")
 
 
 class BatchForms(MatrixForms):
-    """The forms of one network's equations for a batch; ``rows`` if a sample is a row, else it is a column.
-
-    With ``coupling`` the samples are an index of the equations.
-    """
+    """The forms of one network's equations for a batch; with ``coupling`` the samples are an index of the equations."""
 
     def __init__(
         self,
         tensors: Mapping[str, Tensor],
         equations: Callable[[str], Equation],
-        rows: bool,
-        flipped: Collection[str] = (),
-        terms: Parts = sum_terms,
-        factors: Parts = product_factors,
+        arrangement: Arrangement,
         coupling: Coupling | None = None,
     ) -> None:
-        super().__init__(tensors, equations, rows, flipped, terms, factors)
+        super().__init__(tensors, equations, arrangement)
         self.coupling = coupling
         self.sample = coupling.index if coupling else SAMPLE
 

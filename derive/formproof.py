@@ -18,6 +18,7 @@ from derive.formtree import Form, Letter, nodes
 from derive.formvalue import BatchStanding, Forms, Matrix, ShapeError, VectorStanding, matrix, shape_of
 from derive.gradient import Sweep
 from derive.network import Equation, Network, Scan, Tensor, flatten
+from derive.readform import Arrangement
 from derive.vectorform import VectorForms
 
 Pairs = Iterator[tuple[Number, Number]]
@@ -66,7 +67,7 @@ def batch_readings(network: Network, swept: Sweep) -> list[Reading[BatchForms]]:
     for rows in (False, True):
         said: set[int] = set()  # the equations that say the same however matrices of weights stand
         for flipped in ([], matrices) if matrices else ([],):
-            forms = BatchForms(tensors, equations.__getitem__, rows, flipped, coupling=network.coupling)
+            forms = BatchForms(tensors, equations.__getitem__, Arrangement(rows, flipped), network.coupling)
             for eq in (*values, *slopes):
                 form = forms.right(eq, network.batch != "sum") if id(eq) not in said else None
                 if form is None:
@@ -102,7 +103,7 @@ def vector_readings(network: Network, swept: Sweep) -> list[Reading[VectorForms]
     made = [w.name for w in network.weights if w.name in network.made and len(w.shape) == 2]
     found = []
     for rows, flipped in ((False, []), (True, made)):
-        forms = VectorForms(tensors, equations.__getitem__, steps, rows, flipped)
+        forms = VectorForms(tensors, equations.__getitem__, Arrangement(rows, flipped), steps)
         read = [(eq, forms.right(eq)) for group in named_equations(network, swept) for eq in group]
         found += [Reading(forms, eq, form) for eq, form in read if form is not None]
     return found

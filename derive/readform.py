@@ -15,6 +15,7 @@ vectors of one sample (:mod:`derive.vectorform`) and of the matrices of a batch 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import sympy
 
@@ -24,34 +25,39 @@ from derive.network import Equation, Tensor
 from derive.readsum import Parts, Side, SumForms, plainest, scaled
 
 
-def sum_terms(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
+def _terms(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
     """The terms of a sum as they come."""
     return sympy.Add.make_args(e)
 
 
-def product_factors(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
+def _factors(e: sympy.Expr, order: tuple[str, ...]) -> Sequence[sympy.Expr]:
     """The factors of a product as they come."""
     return sympy.Mul.make_args(e)
 
 
-class MatrixForms(SumForms):
-    """The forms of one network's equations; ``rows`` if vectors are rows, else they are columns.
+@dataclass(frozen=True)
+class Arrangement:
+    """How matrices and formulas are written.
 
-    Matrices of weights ``flipped`` stand the other way round than their indices.  ``equations`` are those of what has
-    no name; ``terms`` and ``factors`` give the parts of sums and products in the order in which they are written.
+    Vectors, or the samples of a batch, are ``rows``, else they are columns.  Matrices of weights ``flipped`` stand the
+    other way round than their indices.  ``terms`` and ``factors`` give the parts of sums and products in order.
     """
 
+    rows: bool
+    flipped: Collection[str] = ()
+    terms: Parts = _terms
+    factors: Parts = _factors
+
+
+class MatrixForms(SumForms):
+    """The forms of one network's equations; ``equations`` are those of what has no name."""
+
     def __init__(
-        self,
-        tensors: Mapping[str, Tensor],
-        equations: Callable[[str], Equation],
-        rows: bool,
-        flipped: Collection[str] = (),
-        terms: Parts = sum_terms,
-        factors: Parts = product_factors,
+        self, tensors: Mapping[str, Tensor], equations: Callable[[str], Equation], arrangement: Arrangement
     ) -> None:
-        self.tensors, self.equations, self.rows, self.flipped = tensors, equations, rows, flipped
-        self.terms, self.factors = terms, factors
+        self.tensors, self.equations = tensors, equations
+        self.rows, self.flipped = arrangement.rows, arrangement.flipped
+        self.terms, self.factors = arrangement.terms, arrangement.factors
         self._spans: dict[Index, tuple[int, int]] = {}
         self._order: tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ stand in index form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import sympy
@@ -15,8 +15,8 @@ import sympy
 from derive.expressions import Access, Index, Within, accesses, index_symbols, rename
 from derive.formtree import During, Form, Letter, Number, OverTime, Single, Sum, Transposed
 from derive.network import Equation, Scan, Tensor, flatten
-from derive.readform import MatrixForms, product_factors, standing, sum_terms
-from derive.readsum import Parts, Side
+from derive.readform import Arrangement, MatrixForms, standing
+from derive.readsum import Side
 
 
 class VectorForms(MatrixForms):
@@ -26,13 +26,10 @@ class VectorForms(MatrixForms):
         self,
         tensors: Mapping[str, Tensor],
         equations: Callable[[str], Equation],
+        arrangement: Arrangement,
         steps: Iterable[Equation | Scan],
-        rows: bool,
-        flipped: Collection[str] = (),
-        terms: Parts = sum_terms,
-        factors: Parts = product_factors,
     ) -> None:
-        super().__init__(tensors, equations, rows, flipped, terms, factors)
+        super().__init__(tensors, equations, arrangement)
         steps = tuple(steps)
         self.times = {step.index for step in steps if isinstance(step, Scan)}
         read = [a for eq in flatten(steps) for a in (eq.lhs, *eq.reads) if a.indices]

@@ -28,9 +28,7 @@ class BatchWriter(FormWriter):
         self.forms = self._forms(self.equation_of)
 
     def _forms(self, equations: Callable[[str], Equation]) -> BatchForms:
-        flipped = self.writer.notation.flipped
-        order = self.writer.terms_in, self.writer.factors_in
-        return BatchForms(self.tensors, equations, self.rows, flipped, *order, self.network.coupling)
+        return BatchForms(self.tensors, equations, self.arrangement(self.rows), self.network.coupling)
 
     def forms_of_derivatives(self) -> BatchForms:
         """The same where δ is the derivative, whatever its sign in the notes: as programs compute it."""

@@ -30,6 +30,7 @@ from derive.formtree import (
     Transposed,
 )
 from derive.network import Equation
+from derive.readform import Arrangement
 
 COUNT = "N"
 ONES = "\\mathbf{1}"
@@ -62,6 +63,10 @@ class FormWriter:
 
     def equation_of(self, name: str) -> Equation:
         return self.writer.signs.equation(self.writer.equations[name])
+
+    def arrangement(self, rows: bool) -> Arrangement:
+        """How matrices stand, and the order of terms and factors."""
+        return Arrangement(rows, self.writer.notation.flipped, self.writer.terms_in, self.writer.factors_in)
 
     # formulas
 

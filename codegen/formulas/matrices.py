@@ -34,8 +34,7 @@ class MatrixWriter(FormWriter):
     def _forms(self, equations: Callable[[str], Equation]) -> VectorForms:
         notation = self.writer.notation
         rows = notation.profile.rows and not notation.numbered
-        order = self.writer.terms_in, self.writer.factors_in
-        return VectorForms(self.tensors, equations, self.steps, rows, notation.flipped, *order)
+        return VectorForms(self.tensors, equations, self.arrangement(rows), self.steps)
 
     def forms_of_derivatives(self) -> VectorForms:
         """The same where δ is the derivative, whatever its sign in the notes: as programs compute it."""
