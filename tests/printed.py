@@ -104,7 +104,7 @@ LABEL = re.compile(r"\\unitlabel\{\}\{([^{}]*)\}|\\footnotesize \$([^$]*)\$")  #
 CONTINUED = re.compile(r"\\\\\*?\s*&\\quad")  # the end of a line that goes on
 #: The matrices that a number is multiplied by, behind it.
 FACTORS = re.compile(
-    r"(\\cdot (?:\([^()]*\) ?)?)(?:\s*\\begin\{bmatrix\}(?:[^a-z]|cdot)*\\end\{bmatrix\}(?:\^\{\\top\})?)+"
+    r"(\\cdot (?:(?:\([^()]*\)|\d[\d.]*) ?)?)(?:\s*\\begin\{bmatrix\}(?:[^a-z]|cdot)*\\end\{bmatrix\}(?:\^\{\\top\})?)+"
 )
 FEWER = 4  # places of numbers in tables, matrices and pictures
 TIE = 0.500001
@@ -232,11 +232,11 @@ def _matrix(text: str) -> numpy.ndarray[Any, Any] | None:
     return found
 
 
-def check_random(made: Made, options: Options = STANDARD) -> str:
+def check_random(made: Made, options: Options = STANDARD, places: int = 2) -> str:
     """The same for a random network, however it is written; tells how it went."""
     assume(not made.coupled)
     try:
-        derivation = derive(network_of(with_numbers(made)))
+        derivation = derive(network_of(with_numbers(made, places)))
     except (SpecError, ProofError):
         assume(False)
     if not derivation.lines or derivation.numbers is None:

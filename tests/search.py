@@ -35,7 +35,7 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import SearchStrategy, tuples
+from hypothesis.strategies import SearchStrategy, sampled_from, tuples
 from mutations import mutant
 from networks import (
     Made,
@@ -131,9 +131,8 @@ def typesets(made: Made, options: Options) -> str:
     return "typeset"
 
 
-def computes(made: Made, options: Options) -> str:
-    check_cells(made, options)
-    return "hold"
+def computes(made: Made, options: Options, places: int) -> str:
+    return "hold at a kink" if check_cells(made, options, places) else "hold"
 
 
 def projects(made: Made) -> str:
@@ -149,9 +148,9 @@ SEARCHES: dict[str, tuple[Search, int]] = {
     "updates": (random_networks(updates, 6, trainings()), 100),
     "trainers": (random_networks(trains, 4, trainings()), 10),
     "notes": (random_networks(typesets, 5, looks()), 20),
-    "cells": (random_networks(computes, 4, looks()), 20),
+    "cells": (random_networks(computes, 4, looks(), sampled_from((2, 1, 0))), 20),
     "slides": (random_networks(projects, 5), 20),
-    "numbers": (random_networks(check_random, 1, looks()), 20),
+    "numbers": (random_networks(check_random, 1, looks(), sampled_from((2, 1, 0))), 20),
 }
 
 
