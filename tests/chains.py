@@ -15,11 +15,27 @@ DECIMAL = re.compile(r"(?<![\w.])(\d+\.\d+|\d+(?= \\cdot 10\^\{))(?: \\cdot 10\^
 
 def rows(text: str) -> Iterator[str]:
     """The rows of all displays, continuation lines joined, remarks and tags dropped."""
-    for display in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", text, re.DOTALL):
+    for display in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", whole_cells(text), re.DOTALL):
         joined = re.sub(r"\\\\\*?\s*(?:\[[^]]*\])?\s*&\s*\\q?quad", " ", display)
         for line in split_rows(joined):
             line = re.sub(r"\\(?:remark|tag\*?)\{(?:[^{}]|\{[^{}]*\})*\}", "", line)
             yield re.sub(r"\s+", " ", line).strip()
+
+
+def whole_cells(text: str) -> str:
+    """Matrices whose elements take several lines, as they would stand where there is room for each on one."""
+
+    def matrix(lined: re.Match[str]) -> str:
+        table: list[list[str]] = []
+        for row in lined[1].split("\\\\"):
+            cells = [cell.strip() for cell in row.split("&")]
+            if table and all(cell.startswith("\\quad") for cell in cells if cell):
+                table[-1] = [f"{above} {cell[5:].strip()}" for above, cell in zip(table[-1], cells, strict=True)]
+            else:
+                table.append(cells)
+        return "\\begin{bmatrix} " + " \\\\ ".join(map(" & ".join, table)) + " \\end{bmatrix}"
+
+    return re.sub(r"\\left\[\\begin\{array\}\{l+\}(.*?)\\end\{array\}\\right\]", matrix, text)
 
 
 def split_rows(display: str) -> list[str]:

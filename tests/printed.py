@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy
-from chains import DECIMAL, PLACES, POWER_PLACES, chain, number, rows, true_chain
+from chains import DECIMAL, PLACES, POWER_PLACES, chain, number, rows, true_chain, whole_cells
 from hypothesis import assume
 from networks import Made, with_numbers
 from oracles import elements, network_of, read_latex
@@ -146,7 +146,7 @@ def unknown(derivation: Derivation, options: Options = STANDARD, text: str = "")
     Factors of formulas stand in the other sections too.  Of a gradient written as a product of vectors the product is
     compared, by :func:`true_matrices`.
     """
-    text = LENGTH.sub("", text or render(derivation, "net.spec", options))
+    text = LENGTH.sub("", whole_cells(text or render(derivation, "net.spec", options)))
     parts = re.split(r"\\section\{([^}]*)\}", text)
     formulas: set[str] = set()
     worked: list[str] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from chains import DECIMAL, true_chain
+from chains import DECIMAL, true_chain, whole_cells
 from hypothesis import HealthCheck, Phase, given, settings
 from networks import Made, looks, networks
 from printed import agrees, check_printed, check_random, true_matrices, unknown
@@ -78,3 +78,8 @@ def test_a_wrong_digit_and_a_wrong_sign_are_found() -> None:
     for line in ("a = 2 \\cdot 0.5 = 1.000001", "a \\approx 1.1 \\approx 1.2", "a = \\log(0.002646) \\approx -5.93436"):
         with pytest.raises(AssertionError):
             true_chain(line)
+
+
+def test_elements_of_a_matrix_on_several_lines_are_read_as_one() -> None:
+    lined = "\\left[\\begin{array}{ll} -4.47 & 2 \\\\ \\quad \\cdot 10^{-3} &  \\\\ 3 & 4 \\end{array}\\right]"
+    assert whole_cells(lined).split() == "\\begin{bmatrix} -4.47 \\cdot 10^{-3} & 2 \\\\ 3 & 4 \\end{bmatrix}".split()
