@@ -106,6 +106,26 @@ def test_rows_become_simd_instructions(module):
     assert " x float>" in code
 
 
+def test_what_is_for_the_other_precision_is_not_compiled(module):
+    """Neither its branch nor the functions that nothing else calls; wherever the arguments' precision stands."""
+    is_double = module.is_double
+    exact, quick = (njit(**module.INLINED)(f) for f in (lambda x: x + 1, lambda x: x + 2))
+
+    def chosen(arrays, out):  # type: ignore[no-untyped-def]
+        real = arrays[0].dtype.type
+        double = is_double(real)
+        for i in range(out.size):
+            precise = exact(arrays[0][i])
+            out[i] = precise if double else quick(arrays[1][0, i])
+
+    compiled = kernel(module, chosen)
+    for real, added, signatures in ((np.float32, 2, (0, 1)), (np.float64, 1, (1, 1))):
+        a, out = np.arange(3, dtype=real), np.zeros(3, real)
+        compiled((a, a.reshape(1, 3)), out)
+        np.testing.assert_array_equal(out, a + added)
+        assert (len(exact.overloads), len(quick.overloads)) == signatures
+
+
 @pytest.mark.parametrize(("rows", "inner", "columns"), list(itertools.product((1, 3), (1, 4), (1, 5))))
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_products_are_those_of_numpy(module, rows, inner, columns, real):

@@ -66,6 +66,6 @@ def imports(
             module, _, imported = line.removeprefix("from ").partition(" import ")
             names.setdefault(module, set()).update(imported.split(", "))
     others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
-    standard_names = ["from concurrent.futures import ThreadPoolExecutor"]
+    standard_names = ["from collections import Counter", "from concurrent.futures import ThreadPoolExecutor"]
     standard_names += ["from types import FunctionType"] if emitted else []
     return [*sorted(standard), *standard_names, "", "import numpy as np", *others]

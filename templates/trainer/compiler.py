@@ -11,6 +11,7 @@ from numba import version_info
 from numba.core.compiler import Compiler
 
 from templates.trainer.lowering import lowering
+from templates.trainer.pruning import pruning
 
 # The newest Numba for which the compilers below are written; a newer one compiles in its own way, which takes longer.
 NEWEST = (0, 68)
@@ -32,6 +33,9 @@ def compilers():
     from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
     from numba.core.compiler_machinery import register_pass
     from numba.core.typed_passes import NativeLowering
+    from numba.core.untyped_passes import DeadBranchPrune
+
+    Pruning = pruning()
 
     class Options(Flags):
         """Options of the compiler that are told apart by those that are set, instead of by all that there are.
@@ -44,50 +48,6 @@ def compilers():
 
         def __eq__(self, other):
             return self._values == other._values if isinstance(other, Options) else super().__eq__(other)
-
-    class KernelCompiler(CompilerBase):
-        """For kernels, which Python calls."""
-
-        def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
-            super().__init__(typingctx, targetctx, library, args, return_type, Options(flags), locals)
-
-        def compile_extra(self, function):
-            """Compile without the garbage collector, which would look again and again at all that is being made."""
-            collects = gc.isenabled()
-            gc.disable()
-            try:
-                return super().compile_extra(function)
-            finally:
-                if collects:
-                    gc.enable()
-
-        def define_pipelines(self):
-            pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            pipeline.passes = [(self.instead(p), text) for p, text in pipeline.passes if p.__name__ not in WITHOUT]
-            pipeline.finalize()
-            return [pipeline]
-
-        def instead(self, found):
-            """The pass to run in place of one of Numba's."""
-            return KernelLowering if found is NativeLowering else found
-
-    class PartCompiler(KernelCompiler):
-        """For functions that only kernels call."""
-
-        def instead(self, found):
-            return PartLowering if found is NativeLowering else found
-
-    class LoopCompiler(PartCompiler):
-        """For parts that are loops over arrays of which no two share memory, unless nothing is written to them."""
-
-        def instead(self, found):
-            return LoopLowering if found is NativeLowering else found
-
-    class InlinedCompiler(PartCompiler):
-        """For parts that are inlined wherever they are called."""
-
-        def instead(self, found):
-            return InlinedLowering if found is NativeLowering else found
 
     class KernelLibrary(JITCodeLibrary):
         """The code of a kernel, optimised once, together with all that it calls."""
@@ -175,6 +135,46 @@ def compilers():
         """Lowering of a part that is inlined."""
 
         _name, library_class = "inlined_lowering", InlinedLibrary
+
+    class KernelCompiler(CompilerBase):
+        """For kernels, which Python calls."""
+
+        lowering = KernelLowering
+
+        def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+            super().__init__(typingctx, targetctx, library, args, return_type, Options(flags), locals)
+
+        def compile_extra(self, function):
+            """Compile without the garbage collector, which would look again and again at all that is being made."""
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                return super().compile_extra(function)
+            finally:
+                if collects:
+                    gc.enable()
+
+        def define_pipelines(self):
+            own = {DeadBranchPrune: Pruning, NativeLowering: self.lowering}
+            pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            pipeline.passes = [(own.get(p, p), text) for p, text in pipeline.passes if p.__name__ not in WITHOUT]
+            pipeline.finalize()
+            return [pipeline]
+
+    class PartCompiler(KernelCompiler):
+        """For functions that only kernels call."""
+
+        lowering = PartLowering
+
+    class LoopCompiler(KernelCompiler):
+        """For parts that are loops over arrays of which no two share memory, unless nothing is written to them."""
+
+        lowering = LoopLowering
+
+    class InlinedCompiler(KernelCompiler):
+        """For parts that are inlined wherever they are called."""
+
+        lowering = InlinedLowering
 
     return KernelCompiler, PartCompiler, LoopCompiler, InlinedCompiler
 
