@@ -17,7 +17,7 @@ import mpmath
 import sympy
 
 from derive.expressions import Access, Cases, Equal, Index, Magnitude, Within
-from derive.functions import Formula
+from derive.functions import Formula, Largest
 from derive.network import Equation, Network, Numbers, Scan, Tensor
 
 DIGITS = 50
@@ -133,6 +133,8 @@ def compile_scalar(expression: sympy.Expr) -> Compiled:
             power = int(expression.exp)
             return lambda env, values: base(env, values) ** power
         return lambda env, values: context.power(base(env, values), exponent(env, values))
+    if isinstance(expression, Largest):
+        return lambda env, values: max((a(env, values) for a in arguments), key=lambda v: v.real)
     function = _FUNCTIONS.get(expression.func)
     if function is None:
         raise NotImplementedError(f"no arithmetic for {expression.func.__name__}")

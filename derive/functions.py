@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import sympy
 from mpmath.libmp import prec_to_dps
 
-from derive.expressions import Cases
+from derive.expressions import Cases, Equal
 
 
 class Formula(sympy.Function):
@@ -87,6 +87,20 @@ def minimum(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
     if left.is_number and not right.is_number:
         left, right = right, left
     return Cases(_difference(right, left), left, right)
+
+
+class Largest(sympy.Function):
+    """The largest of many numbers; at a tie the equal ones share the derivative, as where a tensor is reduced to it.
+
+    Nested :func:`maximum`, cases inside cases, would have twice as many for every one.
+    """
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        chosen = [Equal(arg, self) for arg in self.args]
+        return chosen[argindex - 1] / sympy.Add(*chosen)
 
 
 def _difference(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:

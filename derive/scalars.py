@@ -16,7 +16,7 @@ from itertools import product
 import sympy
 
 from derive.expressions import Access, Index, accesses, rename
-from derive.functions import maximum
+from derive.functions import Largest, maximum
 from derive.gradient import Sweep, adjoint_name
 from derive.network import Equation, Network, Scan, Tensor, flatten
 
@@ -85,8 +85,8 @@ class Scalars:
             terms.append(self.named(rename(eq.body, {**binding, **inner})))
         if eq.kind == "sum":
             return sympy.Add(*terms)
-        if len(terms) > MAX_CHOICES:  # only pictures look at an element of a network so large, to see what it reads
-            return sympy.Max(*terms, evaluate=False)
+        if len(terms) > MAX_CHOICES:
+            return Largest(*terms)
         largest = terms[-1]
         for term in reversed(terms[:-1]):
             largest = maximum(term, largest)

@@ -79,6 +79,11 @@ FOUND = {
         "input x[2]\nweight w[1]\ntarget t[3]\np = pad(x, 2)\nh[i] = silu(sum(u: w[u] * p[3*i+u-5]))\n"
         "y[3] = dense(h * tanh(x))\nloss L = mae(y, t) + 0.01 * l2(w)\n"
     ),
+    "the least of many elements that no smaller network has": (
+        "input x[1, 2, 2]\nweight w[2, 1, 1, 1]\ntarget t[3]\np = pad(x, 0, 0, 1)\n"
+        "h[o,i,j] = sum(c, u, v: w[o,c,u,v] * p[c,i+u-1,j+v-2])\ny[3] = dense(min(h) + sum(sin(h)))\n"
+        "loss L = sum((y - t)^2) + 0.01 * l2(w)\n"
+    ),
     "functions of numbers alone": "define f(z) = z * sigmoid(1.702)\nweight w\nloss L = f(w)^2 + f(w) * log(f(2))\n",
     "a function with the name of one of mpmath's": (
         "define zeta(z) = exp(z) + z\nweight w\nloss L = (zeta(2) * w - zeta(w))^2\n"

@@ -31,7 +31,8 @@ np.seterr(all="ignore")  # np.where works out both of its branches
 
 
 def same(value, printed, places=6):
-    return abs(value - printed) <= 0.51 * 10.0**-places + 1e-12 * abs(printed)
+    rounding = 1e-15 + 1e-12 * abs(printed)  # of doubles
+    return abs(value - printed) <= 0.51 * 10.0**-places + rounding
 """
 
 #: Where some condition of a kink is 0 but for its rounding.
