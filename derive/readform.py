@@ -165,16 +165,22 @@ class MatrixForms(SumForms):
             return self._letter(a, row, column)
         eq = self.equations(a.tensor)
         mapping = {i: j for i, j in zip(eq.lhs.indices, a.indices, strict=True) if i.is_Symbol}
-        clash = {s: Index(f"{s}'", integer=True, positive=True) for s in eq.reduce if s in mapping.values()}
-        body, over = rename(rename(eq.body, clash), mapping), tuple(clash.get(s, s) for s in eq.reduce)
-        self._spans |= {clash.get(s, s): eq.ranges[s] for s in eq.reduce}
-        previous, self._order = self._order, eq.order
+        summed = {s: self._unused(s) for s in eq.reduce}
+        body, over = rename(rename(eq.body, summed), mapping), tuple(summed.values())
+        spans, order = self._spans, self._order
+        self._spans, self._order = spans | {summed[s]: eq.ranges[s] for s in eq.reduce}, eq.order
         try:
             if not over:
                 return self._form(body, row, column)
             return self._summed(body, over, row, column) if eq.kind == "sum" else None
         finally:
-            self._order = previous
+            self._spans, self._order = spans, order
+
+    def _unused(self, index: Index) -> Index:
+        """An index, by another name where that one has a meaning already."""
+        while index in self._spans:
+            index = Index(f"{index}'", integer=True, positive=True)
+        return index
 
     def _product(self, e: sympy.Expr, row: Side, column: Side) -> Form | None:
         if is_negative(e):

@@ -84,6 +84,10 @@ FOUND = {
         "h[o,i,j] = sum(c, u, v: w[o,c,u,v] * p[c,i+u-1,j+v-2])\ny[3] = dense(min(h) + sum(sin(h)))\n"
         "loss L = sum((y - t)^2) + 0.01 * l2(w)\n"
     ),
+    "a sum without a name over an index that has another meaning beside it": (
+        "input u, x[2]\ntarget t[2], s\nh[1] = tanh(linear(u))\nc = sum(h)\nn = batch_norm(x, eps = 0.1)\n"
+        "y[2] = dense(c)\nz = dense(h)\nloss L = squared_error(y, t) + squared_error(z, s) + 0.1 * sum(cos(n))\n"
+    ),
     "functions of numbers alone": "define f(z) = z * sigmoid(1.702)\nweight w\nloss L = f(w)^2 + f(w) * log(f(2))\n",
     "a function with the name of one of mpmath's": (
         "define zeta(z) = exp(z) + z\nweight w\nloss L = (zeta(2) * w - zeta(w))^2\n"
