@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -167,6 +169,27 @@ def test_runs_of_numbers_are_copied(tmp_path):
     assert target.tolist() == [0, 0, *range(5, 11), *[0] * 12]
     copy(source, 0, target, 0, 3)
     assert source.reshape(-1).tolist() == [0, 0, 5, *range(3, 12)]
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["nobody", "a user"])
+def test_linear_algebra_is_imported_where_matrices_are_multiplied(module, early):
+    """By the kernels of anybody in the process, whether a user has imported it before or not."""
+    script = f"""
+import importlib.util, sys
+import numpy as np
+if {early}:
+    import scipy.linalg.cython_blas
+found = importlib.util.spec_from_file_location("net_trainer", {module.__file__!r})
+found.loader.exec_module(importlib.util.module_from_spec(found))
+from numba import njit
+assert njit(lambda x: x + 1)(1.0) == 2.0
+assert ("scipy.linalg" in sys.modules) is {early}
+a = np.arange(6.0).reshape(2, 3)
+assert (njit(lambda a, b: a @ b)(a, a.T.copy()) == a @ a.T).all()
+import scipy.linalg.cython_blas
+assert scipy.linalg.cython_blas.__pyx_capi__
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize("collects", [True, False])

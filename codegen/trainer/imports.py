@@ -8,6 +8,7 @@ from codegen.trainer import vectormath
 
 FOR_COMPILER = [
     "import gc",
+    "import importlib.util",
     "from numba import njit, version_info",
     "from numba.core.compiler import Compiler",
 ]
@@ -67,5 +68,5 @@ def imports(
             names.setdefault(module, set()).update(imported.split(", "))
     others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
     standard_names = ["from collections import Counter", "from concurrent.futures import ThreadPoolExecutor"]
-    standard_names += ["from types import FunctionType"] if emitted else []
+    standard_names += [f"from types import {'FunctionType, ' if emitted else ''}ModuleType"]
     return [*sorted(standard), *standard_names, "", "import numpy as np", *others]

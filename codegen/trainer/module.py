@@ -136,7 +136,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
         "lowering": _source("trainer/lowering.py", "# Turns of"),
         "pruning": _source("trainer/pruning.py", "def pruning("),
-        "compiler": _source("trainer/compiler.py", "# The newest"),
+        "compiler": _source("trainer/compiler.py", "def without_linear_algebra("),
         "into_lanes": _source("trainer/lanes.py", "def shuffled(", "def contraction(") if block else "",
         "contraction": _source("trainer/lanes.py", "def contraction(") if contractions else "",
         "contractions": [f"{name} = {made}" for made, name in contractions.items()],

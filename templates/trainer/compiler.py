@@ -6,12 +6,33 @@ machine code of it.  Most functions of a trainer are only ever parts of others, 
 """
 
 import gc
+import importlib.util
+import sys
+from types import ModuleType
 
 from numba import version_info
 from numba.core.compiler import Compiler
 
 from templates.trainer.lowering import lowering
 from templates.trainer.pruning import pruning
+
+
+def without_linear_algebra():
+    """Import what Numba imports with the first call of a kernel, but for ``scipy.linalg``, a quarter of the time.
+
+    Numba only wants to know whether it is there, and imports it again where a kernel multiplies matrices.
+    """
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules or not importlib.util.find_spec("scipy"):
+        return
+    sys.modules[name] = ModuleType(name)
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[name]
+
+
+without_linear_algebra()
 
 # The newest Numba for which the compilers below are written; a newer one compiles in its own way, which takes longer.
 NEWEST = (0, 68)
