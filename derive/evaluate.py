@@ -99,7 +99,7 @@ def number(value: sympy.Expr | float) -> Number:
 def compile_scalar(expression: sympy.Expr) -> Compiled:
     """A function of index values and tensors that computes a scalar body."""
     if expression.is_number:
-        with context.workdps(DIGITS):
+        with context.workdps(max(DIGITS, context.dps)):
             constant = number(expression)
         return lambda env, values: +constant
     if isinstance(expression, Access):

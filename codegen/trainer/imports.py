@@ -8,7 +8,6 @@ from codegen.trainer import vectormath
 
 FOR_COMPILER = [
     "import gc",
-    "import importlib.util",
     "from numba import njit, version_info",
     "from numba.core.compiler import Compiler",
 ]

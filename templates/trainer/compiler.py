@@ -6,7 +6,6 @@ machine code of it.  Most functions of a trainer are only ever parts of others, 
 """
 
 import gc
-import importlib.util
 import sys
 from types import ModuleType
 
@@ -23,11 +22,11 @@ def without_linear_algebra():
     Numba only wants to know whether it is there, and imports it again where a kernel multiplies matrices.
     """
     name = "scipy.linalg.cython_blas"
-    if name in sys.modules or not importlib.util.find_spec("scipy"):
+    if name in sys.modules:
         return
     sys.modules[name] = ModuleType(name)
     try:
-        importlib.import_module("numba.np.arraymath")
+        import numba.np.arraymath  # noqa: F401
     finally:
         del sys.modules[name]
 
