@@ -281,7 +281,7 @@ def is_in_lowest_terms(product: sympy.Expr) -> bool:
     """
     above: set[sympy.Basic] = set()
     below: set[sympy.Basic] = set()
-    for factor in product.as_coeff_Mul()[1].as_ordered_factors():
+    for factor in sympy.Mul.make_args(product.as_coeff_Mul()[1]):
         base, exponent = factor.as_base_exp()
         terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(base)]
         if not exponent.is_Rational or not all((t.is_Symbol and abs(c) == 1) or t == 1 for c, t in terms):

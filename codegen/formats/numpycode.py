@@ -91,9 +91,11 @@ class NumpyPrinter(DoublePrinter):
             condition, positive, otherwise = (self.text(a, SUM) for a in e.args)
             return f"np.where({self._used.side(condition)} > 0, {positive}, {otherwise})", ATOM
         if isinstance(e, Equal):
-            left, right = self.text(e.args[0], SUM), self.text(e.args[1], PRODUCT if self._used.reaching else SUM)
-            apart = f"{self._used.side(f'{left} - {right}')} == 0" if self._used.reaching else f"{left} == {right}"
-            return f"1.0 * ({apart})", PRODUCT
+            left, right = e.args
+            if self._used.reaching:
+                apart = self._used.side(f"{self.text(left, SUM)} - {self.text(right, PRODUCT)}")
+                return f"1.0 * ({apart} == 0)", PRODUCT
+            return f"1.0 * ({self.text(left, SUM)} == {self.text(right, SUM)})", PRODUCT
         if isinstance(e, sympy.sign):
             return f"np.sign({self._used.side(self.text(e.args[0]))})", ATOM
         if isinstance(e, sympy.Abs):

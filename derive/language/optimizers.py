@@ -54,6 +54,7 @@ def definitions(statements: Iterable[syntax.Statement]) -> list[Definition]:
     return found
 
 
+@lru_cache(maxsize=2)
 def source_of(catalogue: str) -> Source:
     """The text of one of the catalogues, ``optimizers`` or ``schedules``."""
     return read(Path(__file__).with_name(f"{catalogue}.spec"))

@@ -29,16 +29,18 @@ def pruning():
         _name = "pruning"
 
         def run_pass(self, state):
-            found = state.func_ir
+            found, decided = state.func_ir, False
             for block in found.blocks.values():
                 for statement in block.find_insts(ir.Assign):
                     double = guard(self.is_double, state, statement.value)
                     if double is not None:
                         statement.value = ir.Const(double, statement.loc)
                         found._definitions[statement.target.name] = [statement.value]
+                        decided = True
             super().run_pass(state)
-            self.leave_out(found.blocks)
-            found.blocks = simplify_CFG(found.blocks)
+            if decided:  # the first time in a function that asks; Numba runs this pass three times
+                self.leave_out(found.blocks)
+                found.blocks = simplify_CFG(found.blocks)
             return True
 
         def is_double(self, state, value):
