@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import njit, types
+from numba.core import ir
 from numba.core.errors import TypingError
+from numba.core.lowering import Lower
 from oracles import example, trainer_of
 
 
@@ -172,8 +174,8 @@ def test_runs_of_numbers_are_copied(tmp_path):
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["nobody", "a user"])
-def test_linear_algebra_is_imported_where_matrices_are_multiplied(module, early):
-    """By the kernels of anybody in the process, whether a user has imported it before or not."""
+def test_linear_algebra_is_imported_where_it_is_used(module, early):
+    """Products of matrices, of anybody in the process, are no use of it, whether it was imported before or not."""
     script = f"""
 import importlib.util, sys
 import numpy as np
@@ -181,15 +183,39 @@ if {early}:
     import scipy.linalg.cython_blas
 found = importlib.util.spec_from_file_location("net_trainer", {module.__file__!r})
 found.loader.exec_module(importlib.util.module_from_spec(found))
-from numba import njit
+from numba import njit, types
 assert njit(lambda x: x + 1)(1.0) == 2.0
-assert ("scipy.linalg" in sys.modules) is {early}
 a = np.arange(6.0).reshape(2, 3)
 assert (njit(lambda a, b: a @ b)(a, a.T.copy()) == a @ a.T).all()
+assert ("scipy.linalg.lapack" in sys.modules) is {early}
 import scipy.linalg.cython_blas
 assert scipy.linalg.cython_blas.__pyx_capi__
+assert (scipy.linalg.inv(2 * np.eye(2)) == np.eye(2) / 2).all()
+assert "scipy.linalg.lapack" in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("name", ["xor", "iris", "gru", "digits_normalised", "digits_conv"])
+def test_a_variable_has_one_precision(name, batch_size, tmp_path, monkeypatch):
+    """Numba gives it one type, the wider where there are two: a kernel would compute in double precision unasked."""
+    widened, lower = [], Lower.lower_assign
+
+    def watched(self: Lower, kind: types.Type, statement: Any) -> Any:
+        given = self.typeof(statement.value.name) if isinstance(statement.value, ir.Var) else kind
+        if isinstance(kind, types.Float) and not isinstance(given, types.Literal) and given != kind:
+            widened.append(f"{self.func_ir.func_id.func_name}: {statement}")
+        return lower(self, kind, statement)
+
+    monkeypatch.setattr(Lower, "lower_assign", watched)
+    module = trainer_of(example(name), tmp_path)
+    X, y = module.random_data(np.random.default_rng(0), 10)
+    for solver in module.SOLVERS if name == "xor" else ("adam",):
+        module.Trainer(batch_size=batch_size, solver=solver, max_iter=1, dtype="float32").fit(X, y)
+    if hasattr(module, "fit_many"):
+        module.fit_many(X, y, seeds=range(2), n_jobs=1, batch_size=batch_size, max_iter=1)
+    assert not widened
 
 
 @pytest.mark.parametrize("collects", [True, False])

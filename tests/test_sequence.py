@@ -127,6 +127,25 @@ def test_training_one_by_one_is_training(tmp_path):
         np.testing.assert_allclose(weight, found[1].weights_[name], rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("index", ["k", "updates", "row", "kept"])
+def test_an_index_has_any_name(index, tmp_path):
+    """Adam counts updates; no loop of the equations may count them anew."""
+    found = []
+    for name in ("m", index):
+        spec = f"""
+            weight W[2, 3]
+            input x[3]
+            h[j] = tanh(sum({name}: W[j, {name}] * x[{name}]))
+            target t[2]
+            loss L = sum(j: (h[j] - t[j])^2)
+        """
+        module = trainer_of(spec, tmp_path, f"with_{name}_trainer")
+        X, y = module.random_data(np.random.default_rng(0), 20)
+        trainer = module.Trainer(batch_size=1, solver="adam", max_iter=3, n_iter_no_change=4)
+        found.append(trainer.fit(X, y).weights_["W"])
+    np.testing.assert_array_equal(*found)
+
+
 def test_the_units_of_a_layer_lie_side_by_side_and_derivatives_stay_in_scalars():
     found = plan(DENSE)
     assert found.layouts["W1"] == (1, 0)  # six units, three inputs

@@ -8,6 +8,7 @@ from codegen.trainer import vectormath
 
 FOR_COMPILER = [
     "import gc",
+    "import importlib.util",
     "from numba import njit, version_info",
     "from numba.core.compiler import Compiler",
 ]
@@ -16,7 +17,6 @@ IN_LANES = [
     "from numba import config, types",
     "from numba.core import cgutils",
     "from numba.extending import intrinsic",
-    "from numba.np.arrayobj import make_array, populate_array",
 ]
 FOR_EXACT = ["import functools", "from numba import jit, types"]
 FOR_SUBNORMALS = [
@@ -28,15 +28,13 @@ FOR_SUBNORMALS = [
     "from numba.extending import intrinsic",
 ]
 FOR_CONTRACTIONS = ["import itertools"]
-FOR_NUMBERS = ["from numba.np.arrayobj import make_array"]
-FOR_ARRAYS = ["from numba.np.arrayobj import make_array, populate_array"]
 #: What each function of ``templates/trainer/intrinsics.py`` needs besides ``FOR_SUBNORMALS``.
 INTRINSICS = {
     "is_double": [],
-    "matrix": FOR_ARRAYS,
-    "copy_run": FOR_NUMBERS,
-    "clear": FOR_NUMBERS,
-    "product": ["from numba.np import linalg", *FOR_ARRAYS],
+    "matrix": [],
+    "copy_run": [],
+    "clear": [],
+    "product": ["from numba.np import linalg"],
 }
 
 
@@ -67,5 +65,7 @@ def imports(
             names.setdefault(module, set()).update(imported.split(", "))
     others = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(names.items())]
     standard_names = ["from collections import Counter", "from concurrent.futures import ThreadPoolExecutor"]
-    standard_names += [f"from types import {'FunctionType, ' if emitted else ''}ModuleType"]
+    standard_names += ["from importlib.machinery import PathFinder"]
+    standard_names += ["from types import FunctionType"] if emitted else []
+    standard_names += ["from typing import ClassVar"]
     return [*sorted(standard), *standard_names, "", "import numpy as np", *others]

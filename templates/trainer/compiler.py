@@ -6,8 +6,10 @@ machine code of it.  Most functions of a trainer are only ever parts of others, 
 """
 
 import gc
+import importlib.util
 import sys
-from types import ModuleType
+from importlib.machinery import PathFinder
+from typing import ClassVar
 
 from numba import version_info
 from numba.core.compiler import Compiler
@@ -16,29 +18,33 @@ from templates.trainer.lowering import lowering
 from templates.trainer.pruning import pruning
 
 
-def without_linear_algebra():
-    """Import what Numba imports with the first call of a kernel, but for ``scipy.linalg``, a quarter of the time.
-
-    Numba only wants to know whether it is there, and imports it again where a kernel multiplies matrices.
-    """
-    name = "scipy.linalg.cython_blas"
-    if name in sys.modules:
+def linear_algebra():
+    """Import what Numba needs of ``scipy.linalg``, its BLAS, and let the rest, up to half a second, wait for a use."""
+    package = importlib.util.find_spec("scipy") and importlib.util.find_spec("scipy.linalg")
+    if package is None or package.name in sys.modules:
         return
-    sys.modules[name] = ModuleType(name)
-    try:
-        import numba.np.arraymath  # noqa: F401
-    finally:
-        del sys.modules[name]
+    name = "scipy.linalg.cython_blas"
+    found = PathFinder.find_spec(name, package.submodule_search_locations)
+    if found is None:
+        return
+    blas = importlib.util.module_from_spec(found)
+    found.loader.exec_module(blas)
+    package.loader = importlib.util.LazyLoader(package.loader)
+    whole = importlib.util.module_from_spec(package)
+    whole.cython_blas = blas
+    sys.modules |= {package.name: whole, name: blas}
+    package.loader.exec_module(whole)
 
 
-without_linear_algebra()
+linear_algebra()
 
 # The newest Numba for which the compilers below are written; a newer one compiles in its own way, which takes longer.
 NEWEST = (0, 68)
-# Passes for what no kernel has: nested functions and lists in brackets, with statements, errors raised with values,
-# arithmetic of whole arrays, tuples of several types in a loop; then what is checked and noted down for reports.
-# IRLegalization, which notes where a variable is read last, makes kernels faster and stays.
+# Passes for what no kernel has: variables that change their type, arrays to be freed after their last use, nested
+# functions and lists in brackets, with statements, errors raised with values, arithmetic of whole arrays, tuples of
+# several types in a loop; then what is checked and noted down for reports.
 WITHOUT = {
+    *("ReconstructSSA", "PreLowerStripPhis", "IRLegalization"),
     *("WithLifting", "InlineClosureLikes", "RewriteDynamicRaises", "MakeFunctionToJitFunction", "NopythonRewrites"),
     *("FindLiterallyCalls", "LiteralUnroll", "LiteralPropagationSubPipelinePass"),
     *("NoPythonSupportedFeatureValidation", "AnnotateTypes", "DumpParforDiagnostics"),
@@ -48,11 +54,12 @@ WITHOUT = {
 def compilers():
     """Compilers for kernels, which Python calls, for parts, which only kernels call, for loops, for what is inlined."""
     from llvmlite import binding
-    from numba import _dynfunc
+    from numba import _dynfunc, types
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
     from numba.core.compiler_machinery import register_pass
     from numba.core.typed_passes import NativeLowering
+    from numba.core.typing import Context
     from numba.core.untyped_passes import DeadBranchPrune
 
     Pruning = pruning()
@@ -68,6 +75,20 @@ def compilers():
 
         def __eq__(self, other):
             return self._values == other._values if isinstance(other, Options) else super().__eq__(other)
+
+    class Catalogue(Context):
+        """The functions that Numba knows, with the answers that it gave: it asks at least twice for every operation."""
+
+        answers: ClassVar = {}
+
+        def resolve_function_type(self, func, args, kws):
+            """The signature of a function for arguments of these types."""
+            if kws or not isinstance(func, types.Type):
+                return super().resolve_function_type(func, args, kws)
+            answer = self.answers.get((func, args)) or super().resolve_function_type(func, args, kws)
+            if answer is not None:
+                self.answers[func, args] = answer
+            return answer
 
     class KernelLibrary(JITCodeLibrary):
         """The code of a kernel, optimised once, together with all that it calls."""
@@ -109,7 +130,7 @@ def compilers():
 
     @register_pass(mutates_CFG=True, analysis_only=False)
     class KernelLowering(NativeLowering):
-        """Lowering without counts of references, but for arrays that are returned: those given live long enough."""
+        """Lowering without counts of references: arrays that are given live long enough, and none is returned."""
 
         _name, lowering_class, library_class = "kernel_lowering", lowering(), KernelLibrary
 
@@ -117,8 +138,7 @@ def compilers():
             counting = state.targetctx
             state.library = self.library_class(counting.codegen(), state.func_id.func_qualname)
             state.library.enable_object_caching()
-            returned = counting.data_model_manager[state.return_type]
-            state.targetctx = counting.subtarget(enable_nrt=returned.contains_nrt_meminfo())
+            state.targetctx = counting.subtarget(enable_nrt=False)
             try:
                 return super().run_pass(state)
             finally:
@@ -162,7 +182,9 @@ def compilers():
         lowering = KernelLowering
 
         def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
-            super().__init__(typingctx, targetctx, library, args, return_type, Options(flags), locals)
+            catalogue = Catalogue.__new__(Catalogue)
+            catalogue.__dict__ = typingctx.__dict__  # the same, not another
+            super().__init__(catalogue, targetctx, library, args, return_type, Options(flags), locals)
 
         def compile_extra(self, function):
             """Compile without the garbage collector, which would look again and again at all that is being made."""
@@ -172,6 +194,9 @@ def compilers():
                 return super().compile_extra(function)
             finally:
                 if collects:
+                    if not gc.get_freeze_count():  # what was made counts as old, or would be looked through at once
+                        gc.freeze()
+                        gc.unfreeze()
                     gc.enable()
 
         def define_pipelines(self):

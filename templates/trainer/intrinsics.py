@@ -9,7 +9,8 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import linalg
-from numba.np.arrayobj import make_array, populate_array
+
+from templates.trainer.arrays import array_at, field
 
 
 def intrinsic_for(function):
@@ -41,16 +42,14 @@ def matrix(typing, array, rows, columns):
     result = types.Array(array.dtype, 2, "C")
 
     def emit(context, builder, signature, arguments):
-        whole, made = make_array(array)(context, builder, arguments[0]), make_array(result)(context, builder)
+        whole = context, builder, array, arguments[0]
         sides = [
             context.cast(builder, n, t, types.intp) for n, t in zip(arguments[1:], signature.args[1:], strict=True)
         ]
-        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
-        steps, last = [builder.mul(sides[1], item), item], builder.sub(builder.mul(*sides), sides[0].type(1))
         if context.enable_boundscheck:
-            cgutils.do_boundscheck(context, builder, last, whole.nitems, 0)
-        populate_array(made, data=whole.data, shape=sides, strides=steps, itemsize=item, meminfo=None)
-        return made._getvalue()
+            last = builder.sub(builder.mul(*sides), sides[0].type(1))
+            cgutils.do_boundscheck(context, builder, last, field(*whole, "nitems"), 0)
+        return array_at(context, builder, result, sides, field(*whole, "data"))
 
     return result(array, rows, columns), emit
 
@@ -62,10 +61,10 @@ def clear(typing, array, *rows):
         return None
 
     def emit(context, builder, signature, arguments):
-        whole, count = make_array(array)(context, builder, arguments[0]), cgutils.unpack_tuple(builder, arguments[1])
-        first = builder.extract_value(whole.strides, 0)
-        size = builder.mul(count[0], first) if count else builder.mul(whole.nitems, whole.itemsize)
-        cgutils.memset(builder, whole.data, size, 0)
+        whole, count = (context, builder, array, arguments[0]), cgutils.unpack_tuple(builder, arguments[1])
+        item = field(*whole, "strides", 0) if count else field(*whole, "itemsize")
+        number = count[0] if count else field(*whole, "nitems")
+        cgutils.memset(builder, field(*whole, "data"), builder.mul(number, item), 0)
         return context.get_dummy_value()
 
     return types.void(array, types.StarArgTuple(rows)), emit
@@ -82,9 +81,8 @@ def copy_run(typing, target, t, source, s, count):
     def emit(context, builder, signature, arguments):
         places = []
         for kind, array, place in ((target, 0, 1), (source, 2, 3)):
-            whole = make_array(kind)(context, builder, arguments[array])
             begin = context.cast(builder, arguments[place], signature.args[place], types.intp)
-            places.append(builder.gep(whole.data, [begin]))
+            places.append(builder.gep(field(context, builder, kind, arguments[array], "data"), [begin]))
         number = context.cast(builder, arguments[4], signature.args[4], types.intp)
         item = context.get_abi_sizeof(context.get_data_type(target.dtype))
         cgutils.raw_memcpy(builder, *places, number, context.get_constant(types.intp, item), align=item)
@@ -101,9 +99,9 @@ def product(typing, left, right, out):
 
     def emit(context, builder, signature, arguments):
         linalg.ensure_blas()
-        found = [make_array(t)(context, builder, a) for t, a in zip(signature.args, arguments, strict=True)]
-        (rows, inner), (_, columns) = (cgutils.unpack_tuple(builder, matrix.shape) for matrix in found[:2])
-        given = [*(matrix.data for matrix in found), rows, inner, columns]
+        found = [(context, builder, kind, array) for kind, array in zip(signature.args, arguments, strict=True)]
+        sides = [field(*found[n], "shape", side) for n, side in ((0, 0), (0, 1), (1, 1))]
+        given = [*(field(*matrix, "data") for matrix in found), *sides]
         kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
         called = cgutils.get_or_insert_function(builder.module, kind, f"product {left} {right} {out}")
         if called.is_declaration:

@@ -12,6 +12,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from templates.trainer.arrays import field
+
 LANES, TILE = 16, 16  # samples in a register, and sums in registers at a time
 LEAST_WIDE = 8  # columns; with fewer, most lanes that they are brought into would do nothing
 
@@ -46,8 +48,8 @@ def into_lanes(typing, lanes, target, source, rows, size):
     def emit(context, builder, signature, arguments):
         number, real = ir.IntType(64), context.get_data_type(target.dtype)
         data = [
-            context.make_array(t)(context, builder, a).data
-            for t, a in zip((target, source, rows), arguments[1:4], strict=True)
+            field(context, builder, kind, array, "data")
+            for kind, array in zip((target, source, rows), arguments[1:4], strict=True)
         ]
         align = real.get_abi_size(context.target_data)
 
@@ -99,8 +101,8 @@ def contraction(rows, columns, over, in_lanes, add):
     def contract(typing, lanes, out, o, left, a, right, b, present):
         def emit(context, builder, signature, arguments):
             data = [
-                context.make_array(t)(context, builder, arguments[n]).data
-                for n, t in ((1, out), (3, left), (5, right), (7, present))
+                field(context, builder, kind, arguments[n], "data")
+                for n, kind in ((1, out), (3, left), (5, right), (7, present))
             ]
             number = ir.IntType(64)
             kind = ir.FunctionType(ir.VoidType(), [*(d.type for d in data), number, number, number])
