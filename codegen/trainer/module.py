@@ -134,7 +134,7 @@ def render(network: Network, sweep: Sweep, *, spec_name: str, module_name: str) 
         "networks": text_of_many,
         "lanes": LANES,
         "lane_words": ["samples"] * bool(block) + ["networks"] * bool(many),
-        "arrays": _source("trainer/arrays.py", "def part_of("),
+        "arrays": _source("trainer/arrays.py", "class Builder("),
         "lowering": _source("trainer/lowering.py", "# Turns of"),
         "pruning": _source("trainer/pruning.py", "def pruning("),
         "compiler": _source("trainer/compiler.py", "def linear_algebra("),

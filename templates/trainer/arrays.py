@@ -8,12 +8,15 @@ from llvmlite import ir
 from numba import types
 
 
-def part_of(builder, whole, *places):
-    """A part of a value, and of that a part, …; where it is known what was put there nothing is taken apart."""
-    for place in places:
-        known = known_part(whole, place)
-        whole = builder.extract_value(whole, place) if known is None else known
-    return whole
+class Builder(ir.IRBuilder):
+    """Writes code that takes nothing apart of which it is known what was put there."""
+
+    def extract_value(self, agg, idx, name=""):
+        """A part of a value, and of that a part, …"""
+        for place in idx if isinstance(idx, (tuple, list)) else [idx]:
+            known = known_part(agg, place)
+            agg = super().extract_value(agg, place, name) if known is None else known
+        return agg
 
 
 def known_part(whole, place):
@@ -41,7 +44,7 @@ def put_together(builder, kind, parts):
 
 def field(context, builder, kind, array, name, *places):
     """A field of an array of Numba's type ``kind``: its ``data``, its ``shape``, one of its ``strides``."""
-    return part_of(builder, array, context.data_model_manager[kind].get_field_position(name), *places)
+    return builder.extract_value(array, [context.data_model_manager[kind].get_field_position(name), *places])
 
 
 def array_at(context, builder, kind, sizes, memory):

@@ -9,16 +9,17 @@ indices is negative, and no expression in them changes a variable.
 
 from collections import Counter
 
-from templates.trainer.arrays import field
+from templates.trainer.arrays import Builder, field
 
 # Turns of a loop that LLVM makes SIMD instructions of; a shorter one it may write out instead.
 LONG = 8
+# Loops of a function, of which it may not write out those around others, but for loops of a few turns.
+MANY, FEW = 16, 4
+AS_IT_IS = ["llvm.loop.unroll.disable"]
 
 
 def lowering():
     """The class that writes the code of one function."""
-    import operator
-
     from llvmlite.ir import IntType
     from llvmlite.ir.values import MDValue
     from numba.core import cgutils, ir, types
@@ -26,7 +27,7 @@ def lowering():
     from numba.core.lowering import Lower
     from numba.np import arrayobj
 
-    PLAIN = {operator.add: "add", operator.sub: "sub", operator.mul: "mul"}
+    PLAIN = {"add", "sub", "mul"}
 
     def operation(value):
         return value.op if isinstance(value, ir.Expr) else ""
@@ -37,6 +38,7 @@ def lowering():
         def setup_function(self, fndesc):
             """Begin the function; what is not to be inlined everywhere is inlined nowhere."""
             super().setup_function(fndesc)
+            self.builder = Builder(self.entry_block)
             if not fndesc.inline:
                 self.function.attributes.add("noinline")
 
@@ -49,7 +51,7 @@ def lowering():
                     places.setdefault(statement.target.name, []).append(label)
                     self.values[statement.target.name] = statement.value
             graph = compute_cfg_from_blocks(blocks)
-            self.rows = self.rows_of(list(graph.loops().values())) if self.fndesc.noalias else {}
+            self.find_loops(list(graph.loops().values()))
             before, read = graph.dominators(), compute_use_defs(blocks).usemap.items()
             early = {name for label, names in read for name in names if not before[label].issuperset(places[name])}
             self._singly_assigned_vars = {name for name, found in places.items() if len(found) == 1} - early
@@ -67,6 +69,8 @@ def lowering():
                 self.lower_assignment(statement.target.name, statement.value, statement)
             if isinstance(statement, ir.Jump) and self.label in self.rows.get(statement.target, ()):
                 self.builder.block.terminator.set_metadata("llvm.loop", self.along_row())
+            elif isinstance(statement, ir.Jump) and self.label in self.around.get(statement.target, ()):
+                self.builder.block.terminator.set_metadata("llvm.loop", self.hint(AS_IT_IS))
 
         def lower_assignment(self, name, value, statement):
             match operation(value):
@@ -92,11 +96,11 @@ def lowering():
             """Sum, difference and product of numbers of one type, for which Numba would look through its catalogue."""
             sides = expression.lhs.name, expression.rhs.name
             same = all(types.unliteral(self.typeof(side)) == result for side in sides)
-            if function not in PLAIN or not same or not isinstance(result, (types.Float, types.Integer)):
+            if function.__name__ not in PLAIN or not same or not isinstance(result, (types.Float, types.Integer)):
                 return super().lower_binop(result, expression, function)
             values = [self.context.cast(self.builder, self.loadvar(s), self.typeof(s), result) for s in sides]
             letter = "f" if isinstance(result, types.Float) else ""
-            return getattr(self.builder, letter + PLAIN[function])(*values)
+            return getattr(self.builder, letter + function.__name__)(*values)
 
         # loops over a range
 
@@ -204,23 +208,36 @@ def lowering():
 
         # loops
 
-        def rows_of(self, loops):
-            """The blocks of every innermost loop along a long row of elements, by its head.
+        def find_loops(self, loops):
+            """Note the loops that LLVM is told something about: their blocks, by their heads.
 
-            Only of arrays that share no memory does LLVM make SIMD instructions without looking whether they do.
+            Rows are innermost loops along many elements, where no two arrays share memory: of those alone does LLVM
+            make SIMD instructions without looking whether they do.  A loop around rows it would write out first, for
+            as many more rows to look at; where there are MANY that takes too long.
             """
-            inner = [one for one in loops if not any(two.header in one.body for two in loops if two is not one)]
-            return {loop.header: loop.body for loop in inner if self.is_row(loop)}
+            inside = {one.header: [two for two in loops if two is not one and two.header in one.body] for one in loops}
+            turns = {loop.header: self.turns_of(loop) for loop in loops}
+            inner = [loop for loop in loops if not inside[loop.header]]
+            rows = [loop for loop in inner if self.fndesc.noalias and turns[loop.header] >= LONG and self.is_row(loop)]
+            short = {loop.header for loop in inner if 0 < turns[loop.header] < LONG}
+            outer = [loop for loop in loops if inside[loop.header] and not short & loop.body]
+            around = [loop for loop in outer if not 0 < turns[loop.header] <= FEW] if len(inner) > MANY else []
+            self.rows, self.around = ({loop.header: loop.body for loop in some} for some in (rows, around))
+
+        def turns_of(self, loop):
+            """How many turns a loop has, 0 where that is not known."""
+            made = (s.value for s in self.func_ir.blocks[loop.header].find_insts(ir.Assign))
+            return next((self.turns(value.value) for value in made if operation(value) == "iternext"), 0)
 
         def is_row(self, loop):
-            """Whether a loop has many turns, and what it reads and writes lies side by side: its index is the last."""
-            turns, counters = 0, set()
+            """Whether what a loop reads and writes lies side by side: its index is the last."""
+            counters = set()
             for statement in (s for label in sorted(loop.body) for s in self.func_ir.blocks[label].body):
                 value = statement.value if isinstance(statement, ir.Assign) else None
                 index = statement.index if isinstance(statement, ir.SetItem) else None
                 match operation(value):
                     case "iternext":
-                        turns, counters = self.turns(value.value), {statement.target.name}
+                        counters = {statement.target.name}
                     case "getitem":
                         index = value.index
                 source = value.value if operation(value) == "pair_first" else value
@@ -229,7 +246,7 @@ def lowering():
                 made = self.values.get(index.name) if index else None
                 if operation(made) == "build_tuple" and counters & {item.name for item in made.items[:-1]}:
                     return False
-            return turns >= LONG
+            return True
 
         def turns(self, found):
             """How many numbers an iterator gives, 0 for anything but a range between constants."""
@@ -247,10 +264,14 @@ def lowering():
 
         def along_row(self):
             """What tells LLVM to make SIMD instructions of a loop before it writes it out."""
-            whole, made = self.module.add_metadata(["llvm.loop.unroll.disable"]), "llvm.loop.vectorize.followup_all"
-            done = self.module.add_metadata(["llvm.loop.isvectorized", IntType(32)(1)])
+            made, done = "llvm.loop.vectorize.followup_all", ["llvm.loop.isvectorized", IntType(32)(1)]
+            return self.hint(AS_IT_IS, [made, self.module.add_metadata(done)])
+
+        def hint(self, *properties):
+            """What LLVM is told of a loop."""
             node = MDValue(self.module, (), str(len(self.module.metadata)))
-            node.operands = (node, whole, self.module.add_metadata([made, done]))  # LLVM wants the node itself first
+            # LLVM wants the node itself first
+            node.operands = (node, *(self.module.add_metadata(one) for one in properties))
             return node
 
     return Lowering
