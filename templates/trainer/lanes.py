@@ -280,9 +280,16 @@ class _Tiles:
 
     def affine(self, constant, *terms):
         """``constant`` plus variables times numbers."""
-        total = ir.IntType(64)(constant)
+        total = None
         for variable, factor in terms:
-            total = self.builder.add(total, self.builder.mul(variable, ir.IntType(64)(factor)))
+            if isinstance(variable, ir.Constant):
+                constant += variable.constant * factor
+            elif factor:
+                term = variable if factor == 1 else self.builder.mul(variable, ir.IntType(64)(factor))
+                total = term if total is None else self.builder.add(total, term)
+        if total is None or constant:
+            number = ir.IntType(64)(constant)
+            total = number if total is None else self.builder.add(total, number)
         return total
 
     @contextlib.contextmanager
