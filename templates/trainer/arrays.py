@@ -1,11 +1,13 @@
 """Arrays as values of LLVM: put together from what is known, and taken apart without code where that can be told.
 
 Numba keeps an array in memory to read or to set one of its fields, a dozen instructions that LLVM takes out again.
+Functions that several places of a kernel call are here, too.
 ``codegen.trainer.module`` copies this into the modules that it writes.
 """
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 
 class Builder(ir.IRBuilder):
@@ -31,6 +33,19 @@ def known_part(whole, place):
     if isinstance(whole, ir.InsertValue):
         return whole.operands[1] if len(whole.indices) == 1 else None
     return whole.constant[place] if isinstance(getattr(whole, "constant", None), (list, tuple)) else None
+
+
+def call(builder, name, values, write):
+    """Call a function of this name, which ``write`` writes the code of where it is called for the first time."""
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    if function.is_declaration:
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        inside = ir.IRBuilder(function.append_basic_block())
+        write(inside, *function.args)
+        inside.ret_void()
+    builder.call(function, values)
 
 
 def put_together(builder, kind, parts):

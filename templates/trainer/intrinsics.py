@@ -4,13 +4,12 @@
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import linalg
 
-from templates.trainer.arrays import array_at, field
+from templates.trainer.arrays import array_at, call, field
 
 
 def intrinsic_for(function):
@@ -102,12 +101,7 @@ def product(typing, left, right, out):
         found = [(context, builder, kind, array) for kind, array in zip(signature.args, arguments, strict=True)]
         sides = [field(*found[n], "shape", side) for n, side in ((0, 0), (0, 1), (1, 1))]
         given = [*(field(*matrix, "data") for matrix in found), *sides]
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
-        called = cgutils.get_or_insert_function(builder.module, kind, f"product {left} {right} {out}")
-        if called.is_declaration:
-            called.linkage = "internal"
-            multiply(context, ir.IRBuilder(called.append_basic_block()), *called.args)
-        builder.call(called, given)
+        call(builder, f"product {left} {right} {out}", given, lambda *inside: multiply(context, *inside))
         return context.get_dummy_value()
 
     def multiply(context, builder, a, b, c, rows, inner, columns):
@@ -122,6 +116,5 @@ def product(typing, left, right, out):
                     linalg.call_xxgemv(context, builder, right.layout == "F", right, *two, a, c)
                 with other:
                     linalg.call_xxgemm(context, builder, left, *one, right, *two, out, *three)
-        builder.ret_void()
 
     return types.void(left, right, out), emit

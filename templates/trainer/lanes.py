@@ -12,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from templates.trainer.arrays import field
+from templates.trainer.arrays import call, field
 
 LANES, TILE = 16, 16  # samples in a register, and sums in registers at a time
 LEAST_WIDE = 8  # columns; with fewer, most lanes that they are brought into would do nothing
@@ -104,19 +104,15 @@ def contraction(rows, columns, over, in_lanes, add):
                 field(context, builder, kind, arguments[n], "data")
                 for n, kind in ((1, out), (3, left), (5, right), (7, present))
             ]
-            number = ir.IntType(64)
-            kind = ir.FunctionType(ir.VoidType(), [*(d.type for d in data), number, number, number])
-            name = f"contract {rows} {columns} {over} {in_lanes} {add} {lanes.count} {out.dtype}"
-            made = cgutils.get_or_insert_function(builder.module, kind, name)
-            if made.is_declaration:  # the first call of it; layers that are alike share it
-                made.linkage = "internal"
-                inside = ir.IRBuilder(made.append_basic_block())
-                given = dict(zip(("out", "left", "right", "present"), made.args[:4], strict=True))
-                tiles = _Tiles(inside, context.get_data_type(out.dtype), lanes.count, given, in_lanes, add)
-                tiles.all(rows, columns, over, made.args[4:])
-                inside.ret_void()
             begin = [context.cast(builder, arguments[n], signature.args[n], types.intp) for n in (2, 4, 6)]
-            builder.call(made, [*data, *begin])
+
+            def write(inside, *given):
+                named = dict(zip(("out", "left", "right", "present"), given[:4], strict=True))
+                tiles = _Tiles(inside, context.get_data_type(out.dtype), lanes.count, named, in_lanes, add)
+                tiles.all(rows, columns, over, given[4:])
+
+            name = f"contract {rows} {columns} {over} {in_lanes} {add} {lanes.count} {out.dtype}"
+            call(builder, name, [*data, *begin], write)  # layers that are alike share it
             return context.get_dummy_value()
 
         return types.void(lanes, out, o, left, a, right, b, present), emit
@@ -125,12 +121,16 @@ def contraction(rows, columns, over, in_lanes, add):
 
 
 class _Tiles:
-    """Code for all results, a tile of rows and columns at a time, for blocks of ``vectors`` registers of samples."""
+    """Code for all results, a tile of rows and columns at a time, for blocks of ``vectors`` registers of samples.
+
+    A tile of that many rows and columns is a function: the sums of all layers have a few in common, and take as long as
+    if each had its own, with its steps as constants.
+    """
 
     def __init__(self, builder, real, vectors, data, in_lanes, add):
         self.builder, self.real, self.vectors, self.data, self.add = builder, real, vectors, data, add
         self.vector = ir.VectorType(real, LANES)
-        self.out_in_lanes, self.left_in_lanes = in_lanes
+        self.out_in_lanes, self.left_in_lanes = self.in_lanes = in_lanes
 
     def all(self, rows, columns, over, offsets):
         """Whole tiles in loops, then what is left over at the end of rows and columns."""
@@ -148,41 +148,56 @@ class _Tiles:
                     self.affine(0, (offsets[1], 1), (r, rows[2])),
                     self.affine(0, (offsets[2], 1), (c, columns[2])),
                 )
-                self.tile(down[2], along[2], rows[1:], columns[1:], over, places)
+                where = [r * rows[1] + c * columns[1] for r in range(down[2]) for c in range(along[2])]
+                together = where == list(range(len(where)))
+                numbers = (ir.IntType(64)(n) for n in itertools.chain(rows[1:], columns[1:], *over))
+                self.carry_out("tile", (down[2], along[2], together), *places, *numbers)
 
-    def tile(self, high, wide, rows, columns, over, places):
-        """The results of ``high`` rows and ``wide`` columns, in registers."""
+    def carry_out(self, name, kind, *values):
+        """Call a part of the code with these values: a function for any steps, which other sums have in common."""
+
+        def write(inside, *given):
+            data = dict(zip(self.data, given, strict=False))
+            tiles = _Tiles(inside, self.real, self.vectors, data, self.in_lanes, self.add)
+            getattr(tiles, name)(*kind, *given[len(data) :])
+
+        title = f"{name} {kind} {self.in_lanes} {self.add} {self.vectors} {self.real} {len(values)}"
+        call(self.builder, title, [*self.data.values(), *values], write)
+
+    def tile(self, high, wide, together, *numbers):
+        """The results of ``high`` rows and ``wide`` columns, in registers; ``together`` if they follow each other."""
+        places, rows, columns = numbers[:3], numbers[3:5], numbers[5:7]
+        over = [numbers[n : n + 3] for n in range(7, len(numbers), 3)]
         across = range(self.vectors) if self.out_in_lanes else (0,)
         results = list(itertools.product(range(high), range(wide), across))
         zero = ir.Constant(self.vector, None)
         sums = {n: cgutils.alloca_once(self.builder, self.vector) for n in results}
         for r, c, v in results:
             starts = self.add and self.out_in_lanes
-            place = self.affine(r * rows[0] + c * columns[0], (places[0], 1)) if starts else None
+            place = self.affine(0, (places[0], 1), (rows[0], r), (columns[0], c)) if starts else None
             self.builder.store(self.load("out", place, v) if starts else zero, sums[r, c, v])
         with self.nest(over, places[1:]) as (a, b):
             for v in range(self.vectors):
                 at = v if self.out_in_lanes else 0
-                rights = [self.load("right", self.affine(c * columns[1], (b, 1)), v) for c in range(wide)]
+                rights = [self.load("right", self.affine(0, (b, 1), (columns[1], c)), v) for c in range(wide)]
                 for r in range(high):
-                    left = self.left(self.affine(r * rows[1], (a, 1)), v)
+                    left = self.left(self.affine(0, (a, 1), (rows[1], r)), v)
                     for c in range(wide):
                         product = self.builder.fmul(left, rights[c], flags=("contract",))
                         total = self.builder.load(sums[r, c, at])
                         self.builder.store(self.builder.fadd(total, product, flags=("contract",)), sums[r, c, at])
         if self.out_in_lanes:
             for r, c, v in results:
-                place = self.affine(r * rows[0] + c * columns[0], (places[0], 1))
+                place = self.affine(0, (places[0], 1), (rows[0], r), (columns[0], c))
                 self.builder.store(self.builder.load(sums[r, c, v]), self.pointer("out", place, v), align=self.align)
         else:
             totals = self.across([self.builder.load(sums[n]) for n in results])
-            where = [r * rows[0] + c * columns[0] for r, c, _ in results]
-            if where == list(range(len(results))):
+            if together:
                 self.put(totals, len(results), places[0])
                 return
-            for n, at in enumerate(where):
+            for n, (r, c, _) in enumerate(results):
                 total = self.builder.extract_element(totals, ir.IntType(32)(n))
-                self.put(total, 1, self.affine(at, (places[0], 1)))
+                self.put(total, 1, self.affine(0, (places[0], 1), (rows[0], r), (columns[0], c)))
 
     def outer(self, rows, columns, offsets):
         """Sums over the samples alone: columns are brought into the lanes, so that no lanes are added up."""
@@ -191,34 +206,45 @@ class _Tiles:
         for column, blocks, wide in _split(columns[0], LANES):
             with self.loop(blocks) as block:
                 c = self.affine(column, (block, wide))
-                for v in range(self.vectors):
-                    places = (self.affine(k * columns[2], (offsets[2], 1), (c, columns[2])) for k in range(wide))
-                    found = [self.present(self.load("right", place, v), v) for place in places]
-                    found += [ir.Constant(self.vector, None)] * (LANES - wide)
-                    for n, value in enumerate(transposed(self.builder, found)):
-                        self.builder.store(value, self.builder.gep(turned, [ir.IntType(32)(v * LANES + n)]))
+                place = self.affine(0, (offsets[2], 1), (c, columns[2]))
+                self.carry_out("turn", (wide,), place, ir.IntType(64)(columns[2]), turned)
                 out = self.affine(0, (offsets[0], 1), (c, columns[1]))
                 for row, tiles, high in _split(rows[0], min(rows[0], TILE // 2)):
                     with self.loop(tiles) as tile:
                         r = self.affine(row, (tile, high))
                         places = self.affine(0, (out, 1), (r, rows[1])), self.affine(0, (offsets[1], 1), (r, rows[2]))
-                        self.strip(high, wide, rows[1:], samples, places, turned)
+                        steps = (ir.IntType(64)(step) for step in rows[1:])
+                        self.carry_out("strip", (high, wide), *places, *steps, turned)
 
-    def strip(self, high, wide, rows, samples, places, turned):
-        """The results of ``high`` rows and ``wide`` columns that have their lanes in ``turned``."""
+    def turn(self, wide, place, step, turned):
+        """``wide`` columns brought into the lanes of ``turned``."""
+        for v in range(self.vectors):
+            places = [self.affine(0, (place, 1), (step, k)) for k in range(wide)]
+            found = [self.present(self.load("right", place, v), v) for place in places]
+            found += [ir.Constant(self.vector, None)] * (LANES - wide)
+            for n, value in enumerate(transposed(self.builder, found)):
+                self.builder.store(value, self.builder.gep(turned, [ir.IntType(32)(v * LANES + n)]))
+
+    def strip(self, high, wide, out, begin, down, across, turned):
+        """The results of ``high`` rows and ``wide`` columns that have their lanes in ``turned``.
+
+        They begin at the place ``out`` of the result and ``begin`` of the left factor; the steps of a row are ``down``
+        and ``across`` there.
+        """
+        samples = self.vectors * LANES
         sums = [cgutils.alloca_once(self.builder, self.vector) for _ in range(high)]
         for total in sums:
             self.builder.store(ir.Constant(self.vector, None), total)
         with self.loop(samples) as n:
             right = self.builder.load(self.builder.gep(turned, [n]))
             for r, total in enumerate(sums):
-                number = self.affine(r * rows[1], (places[1], 1))
+                number = self.affine(0, (begin, 1), (across, r))
                 number = self.affine(0, (number, samples), (n, 1))
                 left = self.splat(self.builder.load(self.builder.gep(self.data["left"], [number])))
                 product = self.builder.fmul(left, right, flags=("contract",))
                 self.builder.store(self.builder.fadd(self.builder.load(total), product, flags=("contract",)), total)
         for r, total in enumerate(sums):
-            self.put(self.builder.load(total), wide, self.affine(r * rows[0], (places[0], 1)))
+            self.put(self.builder.load(total), wide, self.affine(0, (out, 1), (down, r)))
 
     def put(self, values, count, place):
         """A number, or the first ``count`` of a vector, to a place in the result, or added to what is there."""
@@ -279,13 +305,15 @@ class _Tiles:
         return self.builder.load(self.pointer(name, place, v), align=self.align)
 
     def affine(self, constant, *terms):
-        """``constant`` plus variables times numbers."""
+        """``constant`` plus variables times factors."""
         total = None
         for variable, factor in terms:
-            if isinstance(variable, ir.Constant):
+            factor = factor.constant if isinstance(factor, ir.Constant) else factor
+            if isinstance(variable, ir.Constant) and isinstance(factor, int):
                 constant += variable.constant * factor
-            elif factor:
-                term = variable if factor == 1 else self.builder.mul(variable, ir.IntType(64)(factor))
+            elif factor != 0:
+                factor = ir.IntType(64)(factor) if isinstance(factor, int) and factor != 1 else factor
+                term = variable if factor == 1 else self.builder.mul(variable, factor)
                 total = term if total is None else self.builder.add(total, term)
         if total is None or constant:
             number = ir.IntType(64)(constant)
@@ -295,10 +323,11 @@ class _Tiles:
     @contextlib.contextmanager
     def loop(self, count):
         """A loop, or none for a single turn."""
-        if count == 1:
+        count = ir.IntType(64)(count) if isinstance(count, int) else count
+        if isinstance(count, ir.Constant) and count.constant == 1:
             yield ir.IntType(64)(0)
         else:
-            with cgutils.for_range(self.builder, ir.IntType(64)(count)) as loop:
+            with cgutils.for_range(self.builder, count) as loop:
                 yield loop.index
 
     @contextlib.contextmanager
