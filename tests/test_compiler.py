@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from llvmlite import ir as llvm
 from numba import njit, types
 from numba.core import ir
 from numba.core.errors import TypingError
 from numba.core.lowering import Lower
 from oracles import example, trainer_of
+
+from templates.trainer.arrays import Builder, put_together
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,32 @@ def tables(a, out):  # type: ignore[no-untyped-def]
     return table[1, 1:3].sum() + table.T[0, 3]
 
 
-@pytest.mark.parametrize("function", [branches, tables])
+def ranges(a, out):  # type: ignore[no-untyped-def]
+    """Loops over ranges of every kind: up, down, in steps, of no numbers, left before their end."""
+    n = a.size
+    for i in range(n - 1, -1, -1):
+        for j in range(i, n, 3):
+            out[i] += a[j] * j
+        for j in range(i, 2):
+            out[i] -= a[j]
+        for j in range(n, i, -(i % 3) - 1):
+            out[i] += a[j - 1]
+    for i in range(np.int32(3), 100):
+        if i == n:
+            break
+        if a[i] > 0.5:
+            continue
+        out[i] += i
+    for i in range(2):
+        last = i
+    for _ in range(5, 5):
+        last = 7
+    for k in range(-3, 4, 2):
+        last += k * k
+    return out[0] + last
+
+
+@pytest.mark.parametrize("function", [branches, tables, ranges])
 @pytest.mark.parametrize("options", ["INLINED", "LOOPS"])
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_functions_mean_what_they_say(module, function, options, real):
@@ -128,6 +156,23 @@ def test_what_is_for_the_other_precision_is_not_compiled(module):
         compiled((a, a.reshape(1, 3)), out)
         np.testing.assert_array_equal(out, a + added)
         assert (len(exact.overloads), len(quick.overloads)) == signatures
+
+
+def test_nothing_is_taken_apart_that_was_put_together():
+    """In a value of LLVM, whatever it is made of."""
+    number, pair = llvm.IntType(64), llvm.LiteralStructType([llvm.IntType(64), llvm.ArrayType(llvm.IntType(64), 2)])
+    kind = llvm.FunctionType(llvm.VoidType(), [pair, number, number])
+    builder = Builder(llvm.Function(llvm.Module(), kind, "f").append_basic_block())
+    given, one, two = builder.function.args
+    whole = builder.insert_value(builder.insert_value(given, one, 0), two, [1, 1])
+    assert builder.extract_value(whole, 0) is one
+    both = put_together(builder, llvm.ArrayType(pair, 2), [whole, pair([1, llvm.ArrayType(number, 2)([2, 3])])])
+    before = len(builder.block.instructions)
+    assert builder.extract_value(both, [0, 0]) is one
+    assert builder.extract_value(both, [1, 1, 1]).constant == 3
+    assert len(builder.block.instructions) == before
+    assert str(builder.extract_value(whole, [1, 0]).type) == "i64"
+    assert len(builder.block.instructions) == before + 2
 
 
 @pytest.mark.parametrize(("rows", "inner", "columns"), list(itertools.product((1, 3), (1, 4), (1, 5))))

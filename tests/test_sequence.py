@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from networks import agree, automatic, networks
 from oracles import derived, draw, feed_forward, network_of, part_of, sweep_of, trainer_of, without_instructions
 
+from codegen.trainer.identifiers import KERNEL_WORDS
 from codegen.trainer.nodes import Assign, Loop, Reduce, walk
 from codegen.trainer.plans import plans
 from codegen.trainer.sequence import Sequence, Updated
@@ -144,6 +146,31 @@ def test_an_index_has_any_name(index, tmp_path):
         trainer = module.Trainer(batch_size=1, solver="adam", max_iter=3, n_iter_no_change=4)
         found.append(trainer.fit(X, y).weights_["W"])
     np.testing.assert_array_equal(*found)
+
+
+def test_what_kernels_call_their_own_no_specification_can_name(tmp_path):
+    """Parameters and counters: what is left are quantities of this network, loop variables and temporaries."""
+    spec = """
+        weight my_w[6, 3]
+        input my_x[3]
+        my_h[i] = tanh(sum(j: my_w[i, j] * my_x[j]))
+        weight my_v[2, 6]
+        my_p[2] = softmax(my_v @ my_h)
+        target my_t[2]
+        loss my_loss = cross_entropy(my_t, my_p) + 0.1 * sum(my_w^2)
+    """
+    module = trainer_of(spec, tmp_path)
+    handed_out = re.compile(
+        r"\w*my_\w+|[ijn]|[iv]\d+|z\d*|d_z\d*|(\w*sum_?d?|total|largest)\d+|place|rows|present|total_loss"
+    )
+    found = set()
+    for name, function in vars(module).items():
+        part = name.rpartition("_")[0]
+        if part in ("forward", "losses", "backward", "block", "sequence", "networks"):
+            found.add(part)
+            words = set(function.py_func.__code__.co_varnames) - KERNEL_WORDS
+            assert not [word for word in words if not handed_out.fullmatch(word)], name
+    assert len(found) == 6
 
 
 def test_the_units_of_a_layer_lie_side_by_side_and_derivatives_stay_in_scalars():
