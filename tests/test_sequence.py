@@ -129,7 +129,7 @@ def test_training_one_by_one_is_training(tmp_path):
         np.testing.assert_allclose(weight, found[1].weights_[name], rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("index", ["k", "updates", "row", "kept"])
+@pytest.mark.parametrize("index", ["k", "updates", "slot", "kept"])
 def test_an_index_has_any_name(index, tmp_path):
     """Adam counts updates; no loop of the equations may count them anew."""
     found = []

@@ -17,7 +17,7 @@ KERNEL_WORDS = frozenset(
     "targets constants values gradient xlogy difference exp log log1p expm1 tanh sigmoid sigmoid_slope softplus "
     "sin cos sinh cosh erf sqrt sign equal forward losses backward allocate gradients lanes data width order "
     "start sample local part orders begin number states fixed settings updated LANES into_lanes contraction is_double "
-    "matrix product clear copy_run at kept row updates learning_rate sum_of_losses".split()
+    "matrix product clear copy_run at kept slot updates learning_rate sum_of_losses".split()
 )
 NUMBERED = re.compile(r"(contract|loops)_\d+")  # functions that the kernels of one network call
 _RESERVED = KERNEL_WORDS | frozenset(keyword.kwlist) | frozenset(dir(builtins))

@@ -17,7 +17,7 @@ from codegen.trainer.sequence import Layout, Sequence
 from derive.network import Network, Tensor
 
 INDENT = "    "
-KEPT_ROWS = "for row in range(len(kept)):"
+EACH_SLOT = "for slot in range(len(kept)):"
 SLOPE = "scale * gradient[i]"  # what a solver's loop over all weights reads
 
 
@@ -88,18 +88,18 @@ def sequence_text(
         elif tensor.role == "weight":
             far = _place(tensor, letters, offsets[name], outside)
             near = _place(tensor, letters, plan.places[name], layout)
-            rows = [KEPT_ROWS, *(f"{INDENT}{loop}" for loop in loops)]
+            rows = [EACH_SLOT, *(f"{INDENT}{loop}" for loop in loops)]
             load += [*loops, f"{depth}{element} = theta[{far}]"]
-            load += [*rows, f"{depth}{INDENT}states[{plan.size} * row + {near}] = kept[row, {far}]"]
+            load += [*rows, f"{depth}{INDENT}states[{plan.size} * slot + {near}] = kept[slot, {far}]"]
             store += [*loops, f"{depth}theta[{far}] = {element}"]
-            store += [*rows, f"{depth}{INDENT}kept[row, {far}] = states[{plan.size} * row + {near}]"]
+            store += [*rows, f"{depth}{INDENT}kept[slot, {far}] = states[{plan.size} * slot + {near}]"]
         elif tensor.role in ("input", "target"):
             column = (*of_role["input"], *of_role["target"]).index(name)
             gather += [*loops, f"{depth}{element} = data[{column}][sample, {_place(tensor, letters, 0, outside)}]"]
     for place, start, count in _joined(runs):
-        near = f"{plan.size} * row + {place}" if place else f"{plan.size} * row"
-        load += [KEPT_ROWS, f"{INDENT}copy_run(states, {near}, kept[row], {start}, {count})"]
-        store += [KEPT_ROWS, f"{INDENT}copy_run(kept[row], {start}, states, {near}, {count})"]
+        near = f"{plan.size} * slot + {place}" if place else f"{plan.size} * slot"
+        load += [EACH_SLOT, f"{INDENT}copy_run(states, {near}, kept[slot], {start}, {count})"]
+        store += [EACH_SLOT, f"{INDENT}copy_run(kept[slot], {start}, states, {near}, {count})"]
     found = [_solver(update, plan.size) for update in solvers]
     states, most = max(1, *(u.states for u in solvers)), max(1, *(len(_shared(u)) for u in solvers))
     return Text(
