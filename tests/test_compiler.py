@@ -228,7 +228,7 @@ if {early}:
     import scipy.linalg.cython_blas
 found = importlib.util.spec_from_file_location("net_trainer", {module.__file__!r})
 found.loader.exec_module(importlib.util.module_from_spec(found))
-from numba import njit, types
+from numba import njit
 assert njit(lambda x: x + 1)(1.0) == 2.0
 a = np.arange(6.0).reshape(2, 3)
 assert (njit(lambda a, b: a @ b)(a, a.T.copy()) == a @ a.T).all()

@@ -12,12 +12,7 @@ FOR_COMPILER = [
     "from numba import njit, version_info",
     "from numba.core.compiler import Compiler",
 ]
-IN_LANES = [
-    "import math",
-    "from numba import config, types",
-    "from numba.core import cgutils",
-    "from numba.extending import intrinsic",
-]
+IN_LANES = ["import math"]
 FOR_EXACT = ["import functools", "from numba import jit, types"]
 FOR_SUBNORMALS = [
     "import contextlib",

@@ -66,13 +66,15 @@ def lowering():
             if not isinstance(statement, ir.Assign):
                 super().lower_inst(statement)
             elif statement.target.name not in self.unwritten:
-                self.lower_assignment(statement.target.name, statement.value, statement)
-            if isinstance(statement, ir.Jump) and self.label in self.rows.get(statement.target, ()):
-                self.builder.block.terminator.set_metadata("llvm.loop", self.along_row())
-            elif isinstance(statement, ir.Jump) and self.label in self.around.get(statement.target, ()):
-                self.builder.block.terminator.set_metadata("llvm.loop", self.hint(AS_IT_IS))
+                self.lower_assignment(statement)
+            if isinstance(statement, ir.Jump):
+                if self.label in self.rows.get(statement.target, ()):
+                    self.builder.block.terminator.set_metadata("llvm.loop", self.along_row())
+                elif self.label in self.around.get(statement.target, ()):
+                    self.builder.block.terminator.set_metadata("llvm.loop", self.hint(AS_IT_IS))
 
-        def lower_assignment(self, name, value, statement):
+        def lower_assignment(self, statement):
+            name, value = statement.target.name, statement.value
             match operation(value):
                 case "getiter" if name in self.ranges:
                     self.begin(name)
@@ -119,7 +121,7 @@ def lowering():
 
         def ends(self, called):
             """First and last number of a range, whose step is a number, and that; nothing for any other call."""
-            if operation(called) != "call" or called.kws or self.typeof(called.func.name).key[0] is not range:
+            if not self.is_range(called) or called.kws:
                 return None
             kinds = [types.unliteral(self.typeof(n.name)) for n in called.args]
             step = self.typeof(called.args[2].name) if len(called.args) == 3 else types.literal(1)
@@ -127,6 +129,9 @@ def lowering():
                 return None
             start, stop = (None, *called.args) if len(called.args) == 1 else called.args[:2]
             return start, stop, step.literal_value
+
+        def is_range(self, value):
+            return operation(value) == "call" and self.typeof(value.func.name).key[0] is range
 
         def begin(self, name):
             """Set the counter of a loop to its first number."""
@@ -252,7 +257,7 @@ def lowering():
             """How many numbers an iterator gives, 0 for anything but a range between constants."""
             while isinstance(found, ir.Var) or operation(found) == "getiter":
                 found = self.values.get(found.name) if isinstance(found, ir.Var) else found.value
-            if operation(found) != "call" or self.typeof(found.func.name).key[0] is not range:
+            if not self.is_range(found):
                 return 0
             ends = [self.typeof(end.name) for end in found.args]
             constant = all(isinstance(end, types.Literal) for end in ends)
